@@ -1,0 +1,1 @@
+"""Learning: from corpora and corrections to a better champion."""
