@@ -1,0 +1,32 @@
+"""Fixtures that every test may use: generated speech-like audio, and the real corpora where present."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The project's own folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def corpora_root() -> Path:
+    """Folder of real corpora: SER_TEST_CORPORA, else ``shared/corpora`` beside the project."""
+    folder = Path(os.environ.get("SER_TEST_CORPORA", ROOT.parent / "shared" / "corpora"))
+    if not (folder / "manifest.csv").is_file():
+        pytest.skip(f"no real corpora at {folder} (set SER_TEST_CORPORA to use another folder)")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator with a fixed seed."""
+    return np.random.default_rng(20240607)
