@@ -1,1 +1,1 @@
-"""A clip's way to a prediction: audio, augmentation, front-ends, backbones, checkpoints, corpora."""
+"""A clip's way to a prediction: audio, augmentation, features, models, checkpoints, corpora."""
