@@ -1,0 +1,283 @@
+"""What all corpus readers share: walking a folder, name grammars, and honest problems."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ser_core import emotions
+from ser_core.corpora.clip import Clip, Problem, Reading
+from ser_core.errors import CorpusError, UnknownEmotionError
+
+AUDIO_ENDINGS: frozenset[str] = frozenset(
+    ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .m4a .aac .webm .mp4 .wma .w64 .caf "
+    ".sph .3gp .amr .mkv".split()
+)
+"""Endings, lower case, of the files that a reader takes for audio."""
+
+# In which container a recording is taken when it lies there in several; lossless first.
+_PREFERENCE = (".wav", ".wave", ".flac", ".aiff", ".aif", ".opus", ".ogg", ".m4a", ".mp3")
+
+_COPY_SUFFIX = re.compile(
+    r"""(?ix)
+    (?:
+        \s*\(\d+\) | \s*-\s*(?:copy|kopie)(?:\s*\(\d+\))?
+      | [\s_.\-]+ (?: aug(?:mented|mentation)? | noise | noisy | noised | stretch(?:ed)?
+          | time[_\-]?stretch(?:ed)? | pitch(?:ed)? | pitch[_\-]?shift(?:ed)? | shift(?:ed)?
+          | time[_\-]?shift(?:ed)? | speed | slow | fast | rate | reverb | lowpass | low[_\-]?pass
+          | highpass | gain | loud | quiet | volume | gaussian | gaussian[_\-]?noise | white[_\-]?noise
+          | mask(?:ed)? | mixup | copy | kopie | dup(?:licate)? | corrected | fixed | clean(?:ed)?
+          | denoised | norm(?:alised|alized)? | trim(?:med)? | resampled | mono | stereo | 16k(?:hz)? | edit(?:ed)?
+        ) (?: [_\-]?[x+\-]?\d+(?:[._]\d+)?(?:db|hz|x|st|pct)? )?
+    )$"""
+)
+
+
+class Refused(Exception):  # noqa: N818 - never leaves the readers; it becomes a Problem
+    """A file that a reader can't take, with the kind and the reason of its Problem."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a file's name says.
+
+    Attributes:
+        emotion: canonical emotion.
+        speaker: as in :class:`Clip`.
+        sex: "f", "m" or "".
+        sentence: identifier of the text, or "".
+    """
+
+    emotion: str
+    speaker: str = ""
+    sex: str = ""
+    sentence: str = ""
+
+
+def source_stem(stem: str) -> str:
+    """Return a name without the marks of a copy, a correction or an augmentation.
+
+    >>> source_stem("03a01Fa_noise"), source_stem("clip (1)"), source_stem("x_aug1_stretch0.9")
+    ('03a01Fa', 'clip', 'x')
+    """
+    while (shorter := _COPY_SUFFIX.sub("", stem)) != stem and shorter.strip():
+        stem = shorter
+    return stem
+
+
+def emotion_of_code(codes: Mapping[str, str], code: str) -> str:
+    """Return the emotion of a corpus's own code, or refuse with the nearest that is known."""
+    known = codes.get(code.casefold())
+    if known is not None:
+        return known
+    near = emotions.nearest(code)
+    hint = f" Did you mean “{near}”?" if near else ""
+    expected = ", ".join(f"{key} ({value})" for key, value in codes.items())
+    raise Refused(
+        "unknown-emotion", f"“{code}” is not an emotion of this corpus.{hint} Expected: {expected}."
+    )
+
+
+def emotion_of_word(word: str) -> str:
+    """Return the canonical emotion of a word in a name, or refuse with the nearest known."""
+    try:
+        return emotions.canonical(word)
+    except UnknownEmotionError as error:
+        raise Refused("unknown-emotion", str(error)) from None
+
+
+def audio_files(folder: Path) -> Iterator[Path]:
+    """Yield every audio file under ``folder``, sorted by path; links to folders are not followed."""
+    for here, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if Path(name).suffix.casefold() in AUDIO_ENDINGS:
+                yield Path(here, name)
+
+
+def content_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def relative_key(relative: PurePosixPath) -> str:
+    """Return a clip's key: its path inside the corpus without the ending."""
+    return relative.with_suffix("").as_posix()
+
+
+def require_folder(folder: Path) -> Path:
+    """Return the folder, or say what is there instead."""
+    if folder.is_dir():
+        return folder
+    found = "a file" if folder.exists() else "nothing"
+    raise CorpusError(f"{folder}: expected a folder of a corpus, found {found}. Check the path.")
+
+
+class Reader(ABC):
+    """A corpus with a file-name grammar.
+
+    Subclasses state the class attributes and :meth:`parse`; walking, problems and duplicates are
+    the same for all.
+    """
+
+    name: str
+    title: str
+    licence: str
+    url: str
+    citation: str
+    description: str
+    family: str = ""
+    folder_names: tuple[str, ...] = ()
+
+    @abstractmethod
+    def parse(self, relative: PurePosixPath) -> Found:
+        """Read what the name says.
+
+        Args:
+            relative: path inside the corpus; its stem has lost the marks of copies.
+
+        Raises:
+            Refused: the name does not follow the grammar.
+        """
+
+    def meta(self, folder: Path) -> Mapping[str, object]:
+        """Read tables beside the audio that :meth:`refine` needs; none by default."""
+        return {}
+
+    def refine(self, clip: Clip, meta: Mapping[str, object]) -> Clip:
+        """Add to a clip what the tables beside the audio say; nothing by default."""
+        return clip
+
+    def clip(self, path: Path, relative: PurePosixPath) -> Clip:
+        """Return the clip that a file is, by its name.
+
+        Raises:
+            Refused: the name can't be read.
+        """
+        if relative.name.startswith("."):
+            raise Refused(
+                "hidden-file",
+                "a hidden file with an audio ending, as some archivers leave behind; not a recording.",
+            )
+        try:
+            found = self.parse(relative)
+        except Refused:
+            source = source_stem(relative.stem)
+            if source == relative.stem:
+                raise
+            found = self.parse(relative.with_name(source + relative.suffix))
+        return Clip(
+            path=path,
+            corpus=self.name,
+            key=relative_key(relative),
+            emotion=found.emotion,
+            speaker=found.speaker,
+            sex=found.sex,
+            sentence=found.sentence,
+            family=self.family or self.name,
+        )
+
+    def read(self, folder: Path) -> Reading:
+        """Read every audio file under a folder.
+
+        Args:
+            folder: the corpus; deeper folders are read too.
+
+        Raises:
+            CorpusError: it is not a folder, or holds no audio at all.
+        """
+        require_folder(folder)
+        clips: list[Clip] = []
+        problems: list[Problem] = []
+        for path in audio_files(folder):
+            relative = PurePosixPath(path.relative_to(folder).as_posix())
+            try:
+                clips.append(self.clip(path, relative))
+            except Refused as refused:
+                problems.append(Problem(relative.as_posix(), refused.kind, refused.reason))
+        if not clips and not problems:
+            raise CorpusError(
+                f"{folder}: no audio files in it. Expected {self.title} ({self.description})"
+            )
+        kept, copies = drop_copies(clips)
+        meta = self.meta(folder)
+        refined = tuple(self.refine(clip, meta) for clip in kept)
+        return Reading(self.name, refined, (*problems, *copies))
+
+    def detect(self, folder: Path) -> float:
+        """Return which share of a folder's audio names (of the first 300) this reader can read.
+
+        Args:
+            folder: any folder.
+
+        Returns:
+            0 (none) to 1 (all).
+        """
+        seen = readable = 0
+        for path in audio_files(folder):
+            try:
+                self.clip(path, PurePosixPath(path.relative_to(folder).as_posix()))
+                readable += 1
+            except Refused as refused:
+                if refused.kind == "hidden-file":
+                    continue
+            seen += 1
+            if seen == 300:
+                break
+        return readable / seen if seen else 0.0
+
+
+def _identity(clip: Clip) -> tuple[str, str, str, str]:
+    stem = PurePosixPath(clip.key).name.casefold()
+    return clip.family, clip.speaker, clip.emotion, stem
+
+
+def _preference(clip: Clip) -> tuple[int, int, str]:
+    ending = clip.path.suffix.casefold()
+    rank = _PREFERENCE.index(ending) if ending in _PREFERENCE else len(_PREFERENCE)
+    return rank, clip.key.count("/"), clip.key
+
+
+def drop_copies(clips: list[Clip]) -> tuple[list[Clip], list[Problem]]:
+    """Keep one of the recordings that lie in a corpus more than once under one name.
+
+    The same bytes in nested folders, or one recording in two containers, count as copies. Files
+    of one name and container that differ in their bytes are both kept.
+    """
+    groups: dict[tuple[str, str, str, str], list[Clip]] = {}
+    for clip in clips:
+        groups.setdefault(_identity(clip), []).append(clip)
+    dropped: dict[Path, Problem] = {}
+    for group in groups.values():
+        if len(group) == 1:
+            continue
+        hashes: dict[str, Clip] = {}
+        first, *rest = sorted(group, key=_preference)
+        hashes[content_hash(first.path)] = first
+        for clip in rest:
+            digest = content_hash(clip.path)
+            name = clip.key + clip.path.suffix
+            if digest in hashes:
+                same = hashes[digest]
+                reason = f"the same bytes as {same.key}{same.path.suffix}; only that one is used."
+            elif clip.path.suffix.casefold() != first.path.suffix.casefold():
+                reason = (
+                    f"the same recording as {first.key}{first.path.suffix} in another container; "
+                    "only that one is used."
+                )
+            else:
+                hashes[digest] = clip
+                continue
+            dropped[clip.path] = Problem(name, "duplicate", reason)
+    return [clip for clip in clips if clip.path not in dropped], list(dropped.values())

@@ -1,0 +1,92 @@
+"""CREMA-D, crowd-sourced emotional multimodal actors dataset (Cao et al. 2014)."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from ser_core.corpora.base import Found, Reader, Refused, emotion_of_code
+from ser_core.corpora.clip import Clip
+
+_NAME = re.compile(r"(?i)(\d{4})_([a-z]{3})_([a-z]{3})(?:_(xx?|lo|md|hi))?")
+_CODES = {
+    "ang": "anger",
+    "dis": "disgust",
+    "fea": "fear",
+    "hap": "joy",
+    "neu": "neutral",
+    "sad": "sadness",
+}
+_VOTES = {
+    "A": "anger",
+    "D": "disgust",
+    "F": "fear",
+    "H": "joy",
+    "N": "neutral",
+    "S": "sadness",
+}
+_WOMEN = frozenset(
+    "1002 1003 1004 1006 1007 1008 1009 1010 1012 1013 1018 1020 1021 1024 1025 1028 1029 1030 1037 "
+    "1043 1046 1047 1049 1052 1053 1054 1055 1056 1058 1060 1061 1063 1072 1073 1074 1075 1076 1078 "
+    "1079 1082 1084 1089 1091".split()
+)
+
+
+class CremaD(Reader):
+    """``1001_DFA_ANG_XX``: actor, sentence, emotion, level; votes of listeners where present."""
+
+    name = "cremad"
+    title = "CREMA-D"
+    licence = "ODbL 1.0 (contents DbCL 1.0)"
+    url = "https://github.com/CheyneyComputerScience/CREMA-D"
+    citation = (
+        "Cao et al., CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset, "
+        "IEEE Transactions on Affective Computing 5(4), 2014"
+    )
+    description = "American English, acted, 91 actors, 6 emotions; names like 1001_DFA_ANG_XX.wav"
+    folder_names = ("cremad", "crema-d", "crema")
+
+    def parse(self, relative: PurePosixPath) -> Found:
+        match = _NAME.fullmatch(relative.stem)
+        if match is None:
+            raise Refused("unreadable-name", "expected a name like 1001_DFA_ANG_XX (CREMA-D).")
+        actor, sentence, code, _ = match.groups()
+        sex = ("f" if actor in _WOMEN else "m") if 1001 <= int(actor) <= 1091 else ""
+        return Found(emotion_of_code(_CODES, code), actor, sex, sentence.upper())
+
+    def meta(self, folder: Path) -> Mapping[str, object]:
+        for path in sorted(folder.rglob("tabulatedVotes.csv")):
+            return voice_votes(path)
+        return {}
+
+    def refine(self, clip: Clip, meta: Mapping[str, object]) -> Clip:
+        votes = meta.get(PurePosixPath(clip.key).name.upper())
+        return replace(clip, votes=votes) if isinstance(votes, dict) else clip
+
+
+def voice_votes(path: Path) -> dict[str, dict[str, int]]:
+    """Read how many listeners, hearing the voice alone, chose each emotion.
+
+    The table holds each clip three times; its first column tells how the clip was shown: 1xxxxx
+    the voice alone, 2xxxxx the face alone, 3xxxxx both (the README of the corpus: queryType).
+
+    Args:
+        path: ``processedResults/tabulatedVotes.csv``.
+
+    Returns:
+        Upper-case file name without ending -> canonical emotion -> votes, zeros left out.
+    """
+    votes: dict[str, dict[str, int]] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            if len(row.get("") or "") != 6 or not row[""].startswith("1"):
+                continue
+            votes[row["fileName"].upper()] = {
+                emotion: int(row[letter])
+                for letter, emotion in _VOTES.items()
+                if int(row[letter]) > 0
+            }
+    return votes
