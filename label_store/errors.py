@@ -1,0 +1,48 @@
+"""The errors that label_store raises on purpose; each text is fit for the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from label_store.event import LabelEvent
+
+
+class StoreError(Exception):
+    """Base of every error that label_store raises on purpose."""
+
+
+class EventError(StoreError, ValueError):
+    """An event, a file name or a clip that can't be stored as it is."""
+
+
+class SaveError(StoreError):
+    """The disk did not take what was to be saved; nothing of it was kept."""
+
+
+class ConflictError(StoreError):
+    """Somebody else changed the clip since it was shown.
+
+    Attributes:
+        latest: the event that changed it, so that the page can say who and what.
+    """
+
+    def __init__(self, message: str, latest: LabelEvent) -> None:
+        super().__init__(message)
+        self.latest = latest
+
+
+class NothingToUndoError(StoreError):
+    """The annotator has no event left that could be undone."""
+
+
+class TableError(StoreError):
+    """A table or an archive that can't be read as a whole."""
+
+
+class LeaseError(StoreError):
+    """A lease that is not held any more by whoever uses it."""
+
+
+class SyncError(StoreError):
+    """A shard that could not be sent to the Hub or taken from it."""

@@ -1,0 +1,339 @@
+"""One act of an annotator, and how it stands in a row of CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from label_store import names
+from label_store.errors import EventError
+
+SCHEMA: Final = 1
+"""Version of the row layout that this code writes."""
+
+ACTIONS: Final = ("label", "skip", "undo", "rename", "review", "suggest")
+"""What an event may be; only the last is open to visitors, and it never trains anything."""
+
+COLUMNS: Final = (
+    "number",
+    "event_id",
+    "schema",
+    "time",
+    "writer",
+    "annotator",
+    "session",
+    "action",
+    "clip",
+    "file_name",
+    "former_name",
+    "corpus",
+    "start",
+    "end",
+    "emotion",
+    "reason",
+    "certainty",
+    "note",
+    "previous",
+    "target",
+    "prediction",
+    "probabilities",
+    "model_version",
+    "prediction_visible",
+    "milliseconds",
+    "extra",
+)
+"""Columns of an event file, in order."""
+
+MAX_NOTE = 10_000
+MAX_CELL = 400
+MAX_EXTRA = 60_000
+_CLIP = re.compile(r"[0-9a-f]{64}")
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\0": "\\0"}
+_UNESCAPES = {short[1]: long for long, short in _ESCAPES.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelEvent:
+    """One act of an annotator: never edited, only followed by another.
+
+    Attributes:
+        action: one of ACTIONS.
+        annotator: who acted.
+        clip: SHA-256 of the clip's bytes, 64 lower-case hex digits; "" for a table row whose
+            file is not there (then ``file_name`` and ``corpus`` identify it).
+        session: the sitting in which it happened.
+        file_name: the clip's name as shown; for a rename the new name.
+        former_name: for a rename the name before it.
+        corpus: where the clip comes from, or "".
+        start, end: seconds of the labelled part; None = the whole clip.
+        emotion: the canonical emotion; empty for skip, undo and rename, and for a review that
+            turns a suggestion down.
+        reason: why a clip was skipped or a suggestion turned down.
+        certainty: how sure the annotator was, 0..1.
+        note: free text, line breaks included.
+        previous: id of the event that was the clip's latest when this one was made.
+        target: id of the event that an undo takes back or that a review decides on.
+        prediction, probabilities, model_version: what the model had said.
+        prediction_visible: whether the annotator saw the prediction.
+        milliseconds: from the clip being shown to the key press.
+        extra: columns that this version does not know; they survive.
+        event_id, time, number, writer, schema: given by the store when it saves. ``time`` is
+            UTC in ISO 8601; ``number`` counts the store's events and orders them.
+    """
+
+    action: str
+    annotator: str
+    clip: str = ""
+    session: str = ""
+    file_name: str = ""
+    former_name: str = ""
+    corpus: str = ""
+    start: float | None = None
+    end: float | None = None
+    emotion: str = ""
+    reason: str = ""
+    certainty: float | None = None
+    note: str = ""
+    previous: str = ""
+    target: str = ""
+    prediction: str = ""
+    probabilities: Mapping[str, float] | None = None
+    model_version: str = ""
+    prediction_visible: bool | None = None
+    milliseconds: int | None = None
+    extra: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    event_id: str = ""
+    time: str = ""
+    number: int = 0
+    writer: str = ""
+    schema: int = SCHEMA
+
+    @property
+    def key(self) -> str:
+        """What the event is about: the clip's hash, or ``name:corpus/file`` without one."""
+        return clip_key(self.clip, self.corpus, self.former_name or self.file_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the store says once the disk has the event.
+
+    Attributes:
+        number: the event's place in the store, counted from 1.
+        event_id: the event's id.
+        event: the event as it stands on disk.
+    """
+
+    number: int
+    event_id: str
+    event: LabelEvent
+
+
+def clip_key(clip: str, corpus: str, file_name: str) -> str:
+    """Return the key of a clip: its hash, or its place in a table where it has none.
+
+    >>> clip_key("", "mine", "a.wav")
+    'name:mine/a.wav'
+    """
+    return clip or f"name:{corpus}/{file_name}"
+
+
+def check(event: LabelEvent) -> None:
+    """Refuse an event that would not come back from the disk as it went.
+
+    Raises:
+        EventError: names the field, what it held and what is wanted.
+    """
+    if event.action not in ACTIONS:
+        raise EventError(f"“{event.action}” is no action. Known are: {', '.join(ACTIONS)}.")
+    for name in ("annotator", "session", "corpus", "emotion", "reason", "previous", "target"):
+        _check_cell(name, getattr(event, name))
+    for name in ("prediction", "model_version", "event_id", "time", "writer"):
+        _check_cell(name, getattr(event, name))
+    if not event.annotator.strip():
+        raise EventError("An event needs an annotator; the name is empty.")
+    if event.clip and not _CLIP.fullmatch(event.clip):
+        raise EventError(f"“{event.clip[:70]}” is no clip: 64 lower-case hex digits are wanted.")
+    if not event.clip and not event.file_name:
+        raise EventError("An event needs a clip or, where the file is missing, a file name.")
+    for label, name in (("file name", event.file_name), ("former name", event.former_name)):
+        wrong = names.problem(name) if name else None
+        if wrong:
+            raise EventError(f"The {label} “{name[:80]}” {wrong}.")
+    if event.action in {"label", "suggest"} and not event.emotion.strip():
+        raise EventError(f"A {event.action} needs an emotion.")
+    if event.action == "undo" and not event.target:
+        raise EventError("An undo needs the id of the event that it takes back.")
+    if event.action == "rename" and not event.file_name:
+        raise EventError("A rename needs the new file name.")
+    _check_numbers(event)
+    _encodable("note", event.note)
+    if len(event.note) > MAX_NOTE:
+        raise EventError(f"The note has {len(event.note)} characters; {MAX_NOTE} is the most.")
+    extra = json.dumps(dict(event.extra), ensure_ascii=False)
+    _encodable("extra columns", extra)
+    if len(extra) > MAX_EXTRA:
+        raise EventError(
+            f"The extra columns hold {len(extra)} characters; {MAX_EXTRA} is the most."
+        )
+
+
+def _check_cell(name: str, text: str) -> None:
+    if len(text) > MAX_CELL:
+        raise EventError(f"The {name} has {len(text)} characters; {MAX_CELL} is the most.")
+    if names.has_control(text):
+        raise EventError(f"The {name} holds a control character or a line break: {text[:60]!r}.")
+    _encodable(name, text)
+
+
+def _encodable(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise EventError(f"The {name} holds bytes that are not text: {text[:60]!r}.") from None
+
+
+def _check_numbers(event: LabelEvent) -> None:
+    for name in ("start", "end", "certainty"):
+        value = getattr(event, name)
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise EventError(f"The {name} is {value}; a finite number from 0 on is wanted.")
+    if event.start is not None and event.end is not None and event.end <= event.start:
+        raise EventError(f"The end ({event.end} s) is not after the start ({event.start} s).")
+    if event.certainty is not None and event.certainty > 1:
+        raise EventError(f"The certainty is {event.certainty}; 0 to 1 is wanted.")
+    if event.milliseconds is not None and event.milliseconds < 0:
+        raise EventError(f"{event.milliseconds} ms is no duration.")
+    for emotion, probability in (event.probabilities or {}).items():
+        _check_cell("emotion of a probability", emotion)
+        if not (math.isfinite(probability) and 0 <= probability <= 1):
+            raise EventError(f"The probability of {emotion} is {probability}; 0 to 1 is wanted.")
+
+
+def encode_row(cells: Sequence[str]) -> bytes:
+    """Return one line of CSV, ended by a line feed, that holds no other line break."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
+
+
+def encode(event: LabelEvent) -> bytes:
+    """Return the event as one line of CSV, ended by a line feed.
+
+    Raises:
+        EventError: the event can't be stored as it is.
+    """
+    check(event)
+    return encode_row(
+        (
+            str(event.number),
+            event.event_id,
+            str(event.schema),
+            event.time,
+            event.writer,
+            event.annotator,
+            event.session,
+            event.action,
+            event.clip,
+            event.file_name,
+            event.former_name,
+            event.corpus,
+            _number(event.start),
+            _number(event.end),
+            event.emotion,
+            event.reason,
+            _number(event.certainty),
+            _escape(event.note),
+            event.previous,
+            event.target,
+            event.prediction,
+            _json(event.probabilities),
+            event.model_version,
+            "" if event.prediction_visible is None else str(int(event.prediction_visible)),
+            "" if event.milliseconds is None else str(event.milliseconds),
+            _json(event.extra or None),
+        )
+    )
+
+
+def decode(cells: Mapping[str, str]) -> LabelEvent:
+    """Return the event that a row holds; columns unknown here go to ``extra``.
+
+    Args:
+        cells: column name -> cell, as an event file of any version holds them.
+
+    Raises:
+        EventError: a cell can't be read; the message names it.
+    """
+
+    def text(name: str) -> str:
+        return cells.get(name, "")
+
+    try:
+        extra: dict[str, str] = json.loads(text("extra")) if text("extra") else {}
+        extra |= {name: cell for name, cell in cells.items() if name not in _KNOWN and cell}
+        return LabelEvent(
+            number=int(text("number")),
+            event_id=text("event_id"),
+            schema=int(text("schema") or SCHEMA),
+            time=text("time"),
+            writer=text("writer"),
+            annotator=text("annotator"),
+            session=text("session"),
+            action=text("action"),
+            clip=text("clip"),
+            file_name=text("file_name"),
+            former_name=text("former_name"),
+            corpus=text("corpus"),
+            start=_float(text("start")),
+            end=_float(text("end")),
+            emotion=text("emotion"),
+            reason=text("reason"),
+            certainty=_float(text("certainty")),
+            note=_unescape(text("note")),
+            previous=text("previous"),
+            target=text("target"),
+            prediction=text("prediction"),
+            probabilities=json.loads(text("probabilities")) if text("probabilities") else None,
+            model_version=text("model_version"),
+            prediction_visible=text("prediction_visible") == "1"
+            if text("prediction_visible")
+            else None,
+            milliseconds=int(text("milliseconds")) if text("milliseconds") else None,
+            extra=extra,
+        )
+    except ValueError as error:
+        raise EventError(f"Event {text('event_id') or '?'} can't be read: {error}.") from error
+
+
+_KNOWN = frozenset(COLUMNS)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(float(value))
+
+
+def _float(cell: str) -> float | None:
+    return float(cell) if cell else None
+
+
+def _json(values: Mapping[str, object] | None) -> str:
+    if values is None:
+        return ""
+    return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"[\\\n\r\0]", lambda found: _ESCAPES[found[0]], text)
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\(.)", lambda found: _UNESCAPES.get(found[1], found[0]), text)

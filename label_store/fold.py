@@ -1,0 +1,193 @@
+"""From events to what stands now: votes, names, reviews, suggestions, skips."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from label_store.journal import Entry
+
+Span = tuple[str, str]
+"""Start and end of the labelled part as written; ("", "") is the whole clip."""
+
+WHOLE: Span = ("", "")
+_CHANGES = frozenset({"label", "undo", "rename", "review"})
+
+
+@dataclass(slots=True)
+class ClipView:
+    """A clip as its events leave it.
+
+    Attributes:
+        key: the clip's hash, or ``name:corpus/file`` where its file is missing.
+        clip: the clip's hash, or "".
+        file_name, corpus: its name now, and where it comes from.
+        votes: part -> annotator -> the label event that stands.
+        reviews: part -> the review that decided it.
+        suggestions: suggestions that no review has decided, oldest first.
+        skips: annotator -> the skip that stands (a later label of theirs lifts it).
+        head: id of the latest event that changed the clip, or None.
+        revision: number of the clip's latest event.
+    """
+
+    key: str
+    clip: str = ""
+    file_name: str = ""
+    corpus: str = ""
+    votes: dict[Span, dict[str, Entry]] = field(default_factory=dict)
+    reviews: dict[Span, Entry] = field(default_factory=dict)
+    suggestions: list[Entry] = field(default_factory=list)
+    skips: dict[str, Entry] = field(default_factory=dict)
+    head: str | None = None
+    revision: int = 0
+
+    def whole(self) -> dict[str, str]:
+        """Return annotator -> emotion over the whole clip, reviews aside."""
+        return {name: entry.emotion for name, entry in self.votes.get(WHOLE, {}).items()}
+
+
+def view(key: str, entries: Iterable[Entry], undone: set[str]) -> ClipView:
+    """Fold one clip's events, in order, into what stands.
+
+    Args:
+        key: the clip's key.
+        entries: its events by ascending number.
+        undone: ids of events that were taken back.
+    """
+    clip = ClipView(key)
+    decided: set[str] = set()
+    named = False
+    for entry in entries:
+        clip.revision = entry.number
+        if entry.action in _CHANGES:
+            clip.head = entry.event_id
+        if entry.event_id in undone:
+            if entry.action == "rename" and not clip.file_name:
+                clip.file_name = entry.former_name
+            continue
+        clip.clip = clip.clip or entry.clip
+        clip.corpus = clip.corpus or entry.corpus
+        if entry.action == "rename":
+            clip.file_name, named = entry.file_name, True
+        elif entry.file_name and not named and not clip.file_name:
+            clip.file_name = entry.file_name
+        _apply(clip, entry, decided)
+    clip.suggestions = [entry for entry in clip.suggestions if entry.event_id not in decided]
+    return clip
+
+
+def _apply(clip: ClipView, entry: Entry, decided: set[str]) -> None:
+    span = (entry.start, entry.end)
+    if entry.action == "label":
+        clip.votes.setdefault(span, {})[entry.annotator] = entry
+        clip.skips.pop(entry.annotator, None)
+        review = clip.reviews.get(span)
+        if review is not None and review.annotator == entry.annotator:
+            del clip.reviews[span]  # the reviewer's own later label is their word now
+    elif entry.action == "review":
+        decided.add(entry.target)
+        if entry.emotion:
+            clip.reviews[span] = entry
+    elif entry.action == "suggest":
+        clip.suggestions.append(entry)
+    elif entry.action == "skip":
+        clip.skips[entry.annotator] = entry
+
+
+class State:
+    """What stands after a run of events; grows by one event in constant time."""
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self.entries: list[Entry] = []
+        self.by_id: dict[str, Entry] = {}
+        self.undone: set[str] = set()
+        self._clips: defaultdict[str, list[Entry]] = defaultdict(list)
+        self._views: dict[str, ClipView] = {}
+        self._renamed_names: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def add(self, entries: list[Entry]) -> None:
+        """Fold more events in; they may come in any order and twice.
+
+        Events are ordered by number, then id: numbers grow under the lock whatever the clock
+        says, and shards from two machines merge to the same order everywhere.
+        """
+        if not entries:
+            return
+        fresh = sorted(
+            {
+                entry.event_id: entry for entry in entries if entry.event_id not in self.by_id
+            }.values()
+        )
+        if self.entries and fresh and fresh[0][:2] < self.entries[-1][:2]:
+            fresh = sorted(self.entries + fresh)
+            self._clear()
+        self.entries += fresh
+        for entry in fresh:
+            self.by_id[entry.event_id] = entry
+            key = self._key(entry)
+            self._clips[key].append(entry)
+            if self._views:
+                self._views.pop(key, None)
+            if entry.action == "undo":
+                self.undone.add(entry.target)
+
+    def _key(self, entry: Entry) -> str:
+        if entry.clip:
+            return entry.clip
+        # A row without a file keeps its history when it is renamed.
+        key = self._renamed_names.get(entry.key, entry.key)
+        if entry.action == "rename":
+            self._renamed_names[f"name:{entry.corpus}/{entry.file_name}"] = key
+        return key
+
+    def keys(self) -> Iterator[str]:
+        """Yield the key of every clip that an event names, in order of its first event."""
+        return iter(self._clips)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._clips
+
+    def clip(self, key: str) -> ClipView:
+        """Return a clip as it stands; one without events is empty."""
+        found = self._views.get(key)
+        if found is None:
+            found = view(key, self._clips.get(key, ()), self.undone)
+            if key in self._clips:
+                self._views[key] = found
+        return found
+
+    def clips(self) -> Iterator[ClipView]:
+        """Yield every clip as it stands, in order of its first event."""
+        return (self.clip(key) for key in list(self._clips))
+
+    def of(self, key: str) -> tuple[Entry, ...]:
+        """Return a clip's events in order."""
+        return tuple(self._clips.get(key, ()))
+
+    def changed_since(self, key: str, event_id: str | None) -> Entry | None:
+        """Return the latest event that changed a clip after ``event_id``, or None.
+
+        Args:
+            key: the clip's key.
+            event_id: an event of the clip that the caller has seen; None = it saw none.
+        """
+        for entry in reversed(self._clips.get(key, ())):
+            if entry.event_id == event_id:
+                return None
+            if entry.action in _CHANGES:
+                return entry
+        return None
+
+    def last(self, wanted: Callable[[Entry], bool]) -> Entry | None:
+        """Return the latest event that is wanted, not undone and no undo itself, or None."""
+        for entry in reversed(self.entries):
+            if entry.action != "undo" and entry.event_id not in self.undone and wanted(entry):
+                return entry
+        return None

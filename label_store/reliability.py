@@ -1,0 +1,166 @@
+"""How far each annotator can be relied on: Dawid and Skene's model, and gold clips.
+
+Source: A. P. Dawid, A. M. Skene, "Maximum Likelihood Estimation of Observer Error-Rates Using the
+EM Algorithm", Applied Statistics 28(1), 1979, pages 20-28.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from label_store.fold import State
+
+Array = NDArray[np.float64]
+SMOOTHING = 0.1
+"""Votes that each cell of a confusion matrix is given beforehand, so that none is impossible."""
+
+
+@dataclass(frozen=True, slots=True)
+class DawidSkene:
+    """The fitted model.
+
+    Attributes:
+        emotions: names in the order of the arrays.
+        distributions: one mapping an item: emotion -> probability; {} for an item without votes.
+        confusions: annotator -> array [true emotion, given emotion]; rows sum to 1.
+        prior: share of each emotion [emotion].
+        rounds: EM rounds until the probabilities stood still.
+    """
+
+    emotions: tuple[str, ...]
+    distributions: list[dict[str, float]]
+    confusions: dict[str, Array]
+    prior: Array
+    rounds: int
+
+    def reliability(self) -> dict[str, float]:
+        """Return annotator -> the mean probability that they name the true emotion, 0..1."""
+        return {
+            name: float((matrix.diagonal() * self.prior).sum())
+            for name, matrix in self.confusions.items()
+        }
+
+
+def dawid_skene(
+    votes: Sequence[Mapping[str, str]], *, rounds: int = 100, tolerance: float = 1e-6
+) -> DawidSkene:
+    """Fit Dawid and Skene's model by expectation maximisation.
+
+    Args:
+        votes: one mapping an item: annotator -> emotion.
+        rounds: most EM rounds, 1 or more.
+        tolerance: stop when no probability moves by more.
+
+    >>> fitted = dawid_skene([{"a": "joy", "b": "joy", "c": "fear"}] * 3 + [{"a": "fear"}] * 3)
+    >>> max(fitted.distributions[0], key=fitted.distributions[0].get)
+    'joy'
+    """
+    emotions = tuple(sorted({emotion for item in votes for emotion in item.values()}))
+    people = tuple(sorted({name for item in votes for name in item}))
+    if not emotions:
+        return DawidSkene((), [{} for _ in votes], {}, np.zeros(0), 0)
+    row, who, given = _flat(votes, people, emotions)
+    classes = len(emotions)
+    belief = np.zeros((len(votes), classes))
+    np.add.at(belief, (row, given), 1.0)
+    belief = _normal(belief)
+    done = 0
+    for done in range(1, rounds + 1):  # noqa: B007 - reported
+        prior = _normal(belief.sum(axis=0)[None, :] + SMOOTHING)[0]
+        counts = np.full((len(people), classes, classes), SMOOTHING)
+        np.add.at(counts, (who, slice(None), given), belief[row])
+        confusion = counts / counts.sum(axis=2, keepdims=True)
+        log = np.tile(np.log(prior), (len(votes), 1))
+        np.add.at(log, row, np.log(confusion[who, :, given]))
+        fresh = _normal(np.exp(log - log.max(axis=1, keepdims=True)))
+        moved = float(np.abs(fresh - belief).max())
+        belief = fresh
+        if moved < tolerance:
+            break
+    return DawidSkene(
+        emotions,
+        [
+            {name: float(share) for name, share in zip(emotions, belief[place], strict=True)}
+            if item
+            else {}
+            for place, item in enumerate(votes)
+        ],
+        {name: confusion[place] for place, name in enumerate(people)},
+        prior,
+        done,
+    )
+
+
+def _flat(
+    votes: Sequence[Mapping[str, str]], people: Sequence[str], emotions: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    person = {name: place for place, name in enumerate(people)}
+    emotion_at = {name: place for place, name in enumerate(emotions)}
+    flat = [
+        (place, person[name], emotion_at[emotion])
+        for place, item in enumerate(votes)
+        for name, emotion in item.items()
+    ]
+    table = np.array(flat, dtype=np.int64).reshape(-1, 3)
+    return table[:, 0], table[:, 1], table[:, 2]
+
+
+def _normal(values: Array) -> Array:
+    totals = values.sum(axis=1, keepdims=True)
+    return np.divide(values, totals, out=np.zeros_like(values), where=totals > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class GoldScore:
+    """How an annotator did on clips with a known answer.
+
+    Attributes:
+        annotator: who.
+        right, seen: gold clips named rightly, and labelled at all.
+        mistakes: (known answer, given answer) -> how often.
+    """
+
+    annotator: str
+    right: int
+    seen: int
+    mistakes: Mapping[tuple[str, str], int]
+
+    @property
+    def accuracy(self) -> float:
+        """Share named rightly, 0..1."""
+        return self.right / self.seen if self.seen else 0.0
+
+
+def gold_scores(state: State, gold: Mapping[str, str]) -> list[GoldScore]:
+    """Return how each annotator did on gold clips, best first.
+
+    Args:
+        state: the store's state.
+        gold: clip key -> its known emotion.
+    """
+    pairs: dict[str, Counter[tuple[str, str]]] = {}
+    for key, known in gold.items():
+        for name, emotion in state.clip(key).whole().items():
+            pairs.setdefault(name, Counter())[known, emotion] += 1
+    scores = [
+        GoldScore(
+            name,
+            sum(count for (known, given), count in found.items() if known == given),
+            found.total(),
+            {pair: count for pair, count in found.items() if pair[0] != pair[1]},
+        )
+        for name, found in pairs.items()
+    ]
+    return sorted(scores, key=lambda score: (-score.accuracy, -score.seen, score.annotator))
+
+
+def trusted_by_gold(
+    scores: Collection[GoldScore], *, accuracy: float = 0.7, seen: int = 5
+) -> set[str]:
+    """Return annotators who labelled at least ``seen`` gold clips at ``accuracy`` (0..1) or above."""
+    return {one.annotator for one in scores if one.seen >= seen and one.accuracy >= accuracy}
