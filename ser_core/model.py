@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ser_core.backbones import Backbone, build_backbone
+from ser_core.errors import SpecificationError
 from ser_core.frontends import FeatureMap, FrontEnd, build_frontend
 from ser_core.normalise import Normaliser
 from ser_core.specification import Specification
@@ -66,5 +67,12 @@ def build(specification: Specification, *, weights: str | None = None) -> Model:
         channels=frontend.channels,
         bins=frontend.bins,
         classes=len(specification.emotions),
+        layout=frontend.layout,
     )
-    return Model(frontend, Normaliser.from_json(specification.normalisation), backbone)
+    normaliser = Normaliser.from_json(specification.normalisation)
+    if frontend.layout == "vector" and normaliser.kind == "zscore_bin":
+        raise SpecificationError(
+            f"{specification.frontend} gives one frame of statistics for a clip, which zscore_bin "
+            "would make all 0. Normalise by corpus instead."
+        )
+    return Model(frontend, normaliser, backbone)

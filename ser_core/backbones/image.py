@@ -1,0 +1,232 @@
+"""Image networks of torchvision over a feature map seen as a picture.
+
+Padding never matters: in front of every layer that looks beyond its own frame, the frames behind
+a clip's end are set to 0, which is what the layer itself puts around a clip that stands alone.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ser_core.backbones.base import Backbone, check_share
+from ser_core.backbones.masking import hide, masked_mean, pooled, strided
+from ser_core.errors import SpecificationError
+from ser_core.frontends.base import FeatureMap
+
+
+def adapt_first_convolution(old: nn.Conv2d, channels: int) -> nn.Conv2d:
+    """Return a copy of ``old`` for ``channels`` inputs that keeps what its kernels respond to.
+
+    The kernels are averaged over the old inputs and scaled so that a picture repeated on every
+    channel gives the same response as before.
+    """
+    if old.in_channels == channels:
+        return old
+    new = nn.Conv2d(
+        channels,
+        old.out_channels,
+        old.kernel_size,  # type: ignore[arg-type]
+        old.stride,  # type: ignore[arg-type]
+        old.padding,  # type: ignore[arg-type]
+        bias=old.bias is not None,
+    )
+    with torch.no_grad():
+        mean = old.weight.mean(dim=1, keepdim=True) * (old.in_channels / channels)
+        new.weight.copy_(mean.expand_as(new.weight))
+        if old.bias is not None and new.bias is not None:
+            new.bias.copy_(old.bias)
+    return new
+
+
+class ImageBackbone(Backbone):
+    """A network of torchvision without its classifier.
+
+    Args:
+        channels: channels of the feature map.
+        bins: its bins, 32 or more.
+        classes: emotions.
+        dropout: share of the embedding dropped in training, 0 to less than 1.
+        weights: None (from scratch), "imagenet" (torchvision's, from the network) or the path
+            of a local state dict (safetensors, or a torch file that is read weights-only).
+
+    Raises:
+        SpecificationError: too few bins, a dropout out of range, or weights that do not fit.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("picture",)
+    least: ClassVar[int] = 32
+    net: nn.Module
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        bins: int,
+        classes: int,
+        dropout: float = 0.2,
+        weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        import torchvision
+
+        check_share(self.name, dropout)
+        if bins < self.least:
+            raise SpecificationError(
+                f"{self.name} halves a picture five times and needs {self.least} bins or more; "
+                f"this map has {bins}. Take more bins or a sequence backbone."
+            )
+        net = torchvision.models.get_model(
+            self.name, weights="DEFAULT" if weights == "imagenet" else None
+        )
+        if weights is not None and weights != "imagenet":
+            _load(net, Path(weights), self.name)
+        self.net = self._adapt(net, channels)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(self.width, classes)
+        # Where first weights came from is no longer a parameter of what is trained.
+        self._json = {"dropout": dropout}
+
+    def _adapt(self, net: nn.Module, channels: int) -> nn.Module:
+        """Return ``net`` for ``channels`` inputs and without its classifier."""
+        raise NotImplementedError
+
+    def maps(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the last convolutional maps, ``[batch, width, bin / 32, frame / 32]``.
+
+        Args:
+            values: ``[batch, channel, bin, frame]``.
+            lengths: valid frames, ``[batch]``; None means that all are.
+        """
+        if lengths is None:
+            lengths = torch.full((len(values),), values.shape[-1], device=values.device)
+        return self._maps(values, lengths)[0]
+
+    def _maps(self, values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the last maps and how many of their frames are valid."""
+        raise NotImplementedError
+
+    def embed(self, features: FeatureMap) -> Tensor:
+        """Return the average of the last maps over valid frames, ``[batch, width]``."""
+        values, lengths = features
+        short = self.least - values.shape[-1]
+        maps, valid = self._maps(F.pad(values, (0, max(short, 0))), lengths)
+        dropped: Tensor = self.dropout(masked_mean(maps, valid))
+        return dropped
+
+
+class ResNet50(ImageBackbone):
+    """ResNet-50 (He et al. 2016, https://arxiv.org/abs/1512.03385) from torchvision.
+
+    Args: see ``ImageBackbone``.
+    """
+
+    name: ClassVar[str] = "resnet50"
+    width = 2048
+
+    def _adapt(self, net: nn.Module, channels: int) -> nn.Module:
+        net.conv1 = adapt_first_convolution(net.get_submodule("conv1"), channels)  # type: ignore[arg-type]
+        net.fc = nn.Identity()
+        return net
+
+    def _maps(self, values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        net: Any = self.net
+        out, valid = net.relu(net.bn1(net.conv1(hide(values, valid)))), strided(valid, 2)
+        out, valid = net.maxpool(hide(out, valid)), strided(valid, 2)
+        for layer in (net.layer1, net.layer2, net.layer3, net.layer4):
+            for block in layer:
+                out, valid = _bottleneck(block, out, valid)
+        return out, valid
+
+
+class ResNeXt50(ResNet50):
+    """ResNeXt-50 32x4d (Xie et al. 2017, https://arxiv.org/abs/1611.05431) from torchvision.
+
+    Args: see ``ImageBackbone``.
+    """
+
+    name: ClassVar[str] = "resnext50_32x4d"
+
+
+class DenseNet161(ImageBackbone):
+    """DenseNet-161 (Huang et al. 2017, https://arxiv.org/abs/1608.06993) from torchvision.
+
+    Args: see ``ImageBackbone``.
+    """
+
+    name: ClassVar[str] = "densenet161"
+    width = 2208
+
+    def _adapt(self, net: nn.Module, channels: int) -> nn.Module:
+        features: Any = net.get_submodule("features")
+        features.conv0 = adapt_first_convolution(features.conv0, channels)
+        net.classifier = nn.Identity()
+        return net
+
+    def _maps(self, values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        net: Any = self.net.get_submodule("features")
+        out, valid = net.relu0(net.norm0(net.conv0(hide(values, valid)))), strided(valid, 2)
+        out, valid = net.pool0(hide(out, valid)), strided(valid, 2)
+        for number in (1, 2, 3, 4):
+            for layer in net.get_submodule(f"denseblock{number}").values():
+                new = layer.conv1(layer.relu1(layer.norm1(out)))
+                new = layer.conv2(hide(layer.relu2(layer.norm2(new)), valid))
+                out = torch.cat([out, new], dim=1)
+            if number < 4:
+                between = net.get_submodule(f"transition{number}")
+                out = between.conv(between.relu(between.norm(out)))
+                out, valid = between.pool(hide(out, valid)), pooled(valid, 2)
+        return torch.relu(net.norm5(out)), valid
+
+
+def _bottleneck(block: Any, values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Run a bottleneck of torchvision; only its middle convolution looks at other frames."""
+    out = block.relu(block.bn1(block.conv1(values)))
+    out = block.relu(block.bn2(block.conv2(hide(out, valid))))
+    out = block.bn3(block.conv3(out))
+    old = values if block.downsample is None else block.downsample(values)
+    return block.relu(out + old), strided(valid, block.stride)
+
+
+def _load(net: nn.Module, path: Path, name: str) -> None:
+    """Load a local state dict of torchvision's ``name`` into ``net``."""
+    # torchvision's own DenseNet files predate today's names: norm.1 is norm1.
+    old = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
+    state = {old.sub(r"\1\2.", key): value for key, value in _read_state(path).items()}
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        text = " ".join(str(error).split())[:300]
+        raise SpecificationError(
+            f"The weights in {path} are not those of torchvision's {name}: {text}"
+        ) from error
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict without unpickling code."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise SpecificationError(
+            f"There are no weights at {path}. Give a local file, or “imagenet” for the network's."
+        )
+    try:
+        if path.suffix == ".safetensors":
+            state: dict[str, Tensor] = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise SpecificationError(
+            f"{path} can't be read as weights (expected safetensors or a torch state dict): "
+            f"{' '.join(str(error).split())[:200]}"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise SpecificationError(f"{path} holds no state dict (a mapping of names to tensors).")
+    return state

@@ -1,0 +1,58 @@
+"""Keeping what lies behind a clip's end out of everything that is computed from it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def hide(values: Tensor, valid: Tensor) -> Tensor:
+    """Return ``values`` with 0 in the frames behind each item's end.
+
+    In front of a convolution this makes padding look like the zeros that the convolution itself
+    puts around a clip, so that a clip in a batch gives what it gives alone.
+
+    Args:
+        values: ``[batch, ..., frame]``.
+        valid: valid frames of each item, int64 ``[batch]``.
+
+    >>> hide(torch.ones(2, 1, 3), torch.tensor([1, 3]))[:, 0].tolist()
+    [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    """
+    if values.device.type == "cpu" and int(valid.min()) >= values.shape[-1]:
+        return values  # nothing to hide; on a GPU asking would cost more than doing
+    frames = torch.arange(values.shape[-1], device=values.device)
+    mask = (frames[None, :] < valid[:, None]).to(values.dtype)
+    return values * mask.view(mask.shape[0], *[1] * (values.dim() - 2), mask.shape[1])
+
+
+def strided(valid: Tensor, stride: int) -> Tensor:
+    """Return valid frames behind a layer with a stride that keeps a last, partial step.
+
+    >>> strided(torch.tensor([1, 4, 5]), 2)
+    tensor([1, 2, 3])
+    """
+    return torch.div(valid + stride - 1, stride, rounding_mode="floor").clamp_min(1)
+
+
+def pooled(valid: Tensor, size: int) -> Tensor:
+    """Return valid frames behind a pooling that drops a last, partial window, 1 or more.
+
+    >>> pooled(torch.tensor([1, 4, 5]), 2)
+    tensor([1, 2, 2])
+    """
+    return torch.div(valid, size, rounding_mode="floor").clamp_min(1)
+
+
+def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
+    """Average over the valid frames, and over bins where there are any.
+
+    Args:
+        values: ``[batch, channel, frame]`` or ``[batch, channel, bin, frame]``.
+        valid: valid frames of each item, 1 or more, int64 ``[batch]``.
+
+    Returns:
+        ``[batch, channel]``.
+    """
+    flat = values.mean(dim=2) if values.dim() == 4 else values
+    return hide(flat, valid).sum(dim=-1) / valid[:, None].to(flat.dtype)

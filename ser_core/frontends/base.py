@@ -1,0 +1,67 @@
+"""The one shape in which a front-end and a backbone meet."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class FeatureMap(NamedTuple):
+    """What a front-end makes and a backbone takes.
+
+    Attributes:
+        values: features, float32, shape ``[batch, channel, bin, frame]``.
+        lengths: valid frames of each item, int64, shape ``[batch]``; the rest is padding.
+    """
+
+    values: Tensor
+    lengths: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """True where a frame is valid, shape ``[batch, frame]``."""
+        frames = torch.arange(self.values.shape[-1], device=self.values.device)
+        return frames[None, :] < self.lengths[:, None]
+
+
+LAYOUTS: dict[str, str] = {
+    "picture": "neighbouring bins are alike, as in a spectrogram",
+    "sequence": "frames follow each other; the bins stand in no order",
+    "vector": "one frame for the whole clip",
+}
+"""What the bins and frames of a feature map mean; a backbone takes some of them."""
+
+
+class FrontEnd(nn.Module):
+    """Waveform to feature map.
+
+    Attributes:
+        name: the key in ``FRONTENDS``.
+        layout: a key of ``LAYOUTS``.
+        channels: channels of the feature map.
+        bins: bins of the feature map.
+    """
+
+    name: ClassVar[str] = ""
+    layout: str = "picture"
+    channels: int
+    bins: int
+
+    def parameters_json(self) -> dict[str, Any]:
+        """Return every parameter, complete enough to build the same front-end again."""
+        raise NotImplementedError
+
+    def frames(self, samples: int) -> int:
+        """Return how many frames ``samples`` samples give."""
+        raise NotImplementedError
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> FeatureMap:
+        """Return the feature map of a batch.
+
+        Args:
+            waveform: float32, ``[batch, channel, time]``, zero behind each item's length.
+            lengths: valid samples of each item, int64, ``[batch]``.
+        """
+        raise NotImplementedError
