@@ -93,5 +93,7 @@ def read_all(root: str | Path, names: Collection[str] | None = None) -> list[Rea
             readings.append(reader.read(folder))
     missing = sorted(set(names or ()) - {reading.corpus for reading in readings})
     if missing:
-        raise CorpusError(f"{root}: no folder for {', '.join(missing)}. Expected {root / missing[0]}.")
+        raise CorpusError(
+            f"{root}: no folder for {', '.join(missing)}. Expected {root / missing[0]}."
+        )
     return readings

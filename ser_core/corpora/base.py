@@ -15,8 +15,30 @@ from ser_core.corpora.clip import Clip, Problem, Reading
 from ser_core.errors import CorpusError, UnknownEmotionError
 
 AUDIO_ENDINGS: frozenset[str] = frozenset(
-    ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .m4a .aac .webm .mp4 .wma .w64 .caf "
-    ".sph .3gp .amr .mkv".split()
+    [
+        ".wav",
+        ".wave",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aiff",
+        ".aif",
+        ".aifc",
+        ".au",
+        ".m4a",
+        ".aac",
+        ".webm",
+        ".mp4",
+        ".wma",
+        ".w64",
+        ".caf",
+        ".sph",
+        ".3gp",
+        ".amr",
+        ".mkv",
+    ]
 )
 """Endings, lower case, of the files that a reader takes for audio."""
 

@@ -30,6 +30,4 @@ class Nemo(Reader):
             raise Refused("unreadable-name", "expected a name like WR0_surprised_64 (nEMO).")
         speaker, emotion, sentence = match.groups()
         speaker = speaker.upper()
-        return Found(
-            emotion_of_word(emotion), speaker, SEXES.get(speaker, ""), str(int(sentence))
-        )
+        return Found(emotion_of_word(emotion), speaker, SEXES.get(speaker, ""), str(int(sentence)))
