@@ -50,9 +50,9 @@ def container(data: bytes) -> str | None:
     """
     head = data[:_HEAD]
     if head[:3] == b"ID3" and len(head) >= 10:
-        size = sum(
-            (byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)
-        )
+        size = 0
+        for byte in head[6:10]:  # seven bits each, so that no tag looks like a frame
+            size = size << 7 | byte & 0x7F
         behind = data[10 + size : 10 + size + 16]
         return _plain(behind) or "mp3"
     return _plain(head) or _plain(head.lstrip(b"\0"))

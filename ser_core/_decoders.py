@@ -12,10 +12,14 @@ import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
+
+if TYPE_CHECKING:
+    import av.container
 
 Samples = npt.NDArray[np.float32]
 
@@ -25,7 +29,16 @@ _MOST_CHANNELS = 64
 
 
 class CannotDecodeError(Exception):
-    """A decoder can't read this file, or can't read on; its text is the decoder's reason."""
+    """A decoder can't read this file, or can't read on; its text is the decoder's reason.
+
+    Attributes:
+        weight: 0 when the decoder is not made for it, 1 when it tried, 2 when no other
+            decoder need be asked.
+    """
+
+    def __init__(self, reason: str, weight: int = 1) -> None:
+        super().__init__(reason.strip().rstrip("."))
+        self.weight = weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ Decoder = Callable[[bytes, str, float], Iterator[Block]]
 def by_soundfile(data: bytes, kind: str, most_seconds: float) -> Iterator[Block]:
     """Decode with libsndfile; a first, empty block carries what the header says."""
     if kind not in SOUNDFILE_CONTAINERS:
-        raise CannotDecodeError(f"libsndfile does not read {kind}")
+        raise CannotDecodeError(f"libsndfile does not read {kind}", weight=0)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             _check_channels(file.channels)
@@ -60,8 +73,10 @@ def by_soundfile(data: bytes, kind: str, most_seconds: float) -> Iterator[Block]
                 if not len(samples):
                     return
                 yield Block(samples, file.samplerate, file.frames)
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        raise CannotDecodeError(str(error)) from error
+    except soundfile.LibsndfileError as error:
+        if "does not exist" in error.error_string:  # its word for "I don't recognise this"
+            raise CannotDecodeError("no sound was recognised in it") from error
+        raise CannotDecodeError(error.error_string) from error
 
 
 def by_pyav(data: bytes, kind: str, most_seconds: float) -> Iterator[Block]:
@@ -73,11 +88,12 @@ def by_pyav(data: bytes, kind: str, most_seconds: float) -> Iterator[Block]:
     try:
         import av
     except ImportError as error:
-        raise CannotDecodeError(f"PyAV is not installed ({error})") from error
+        raise CannotDecodeError(f"PyAV can't be loaded ({error})", weight=0) from error
     try:
         with av.open(io.BytesIO(data), format=kind, metadata_errors="replace") as file:
             if not file.streams.audio:
-                raise CannotDecodeError("it holds no audio stream")
+                raise CannotDecodeError("it holds no audio stream", weight=2)
+            seconds = _promised_seconds(file)
             resampler: av.AudioResampler | None = None
             for frame in file.decode(audio=0):
                 if resampler is None:
@@ -85,19 +101,19 @@ def by_pyav(data: bytes, kind: str, most_seconds: float) -> Iterator[Block]:
                     # the rate is the decoded one: HE-AAC headers may state half of it
                     resampler = av.AudioResampler("fltp", frame.layout, frame.sample_rate)
                     rate = frame.sample_rate
+                    declared = None if seconds is None else int(seconds * rate)
                 frame.pts = None
                 for plain in resampler.resample(frame):
-                    yield Block(np.ascontiguousarray(plain.to_ndarray().T), rate)
-    except (av.FFmpegError, ValueError, EOFError) as error:
-        raise CannotDecodeError(str(error)) from error
+                    yield Block(plain.to_ndarray().T, rate, declared)
+    except (av.FFmpegError, ValueError) as error:  # ValueError: the format changes midway
+        raise CannotDecodeError(getattr(error, "strerror", None) or str(error)) from error
 
 
 def by_ffmpeg(data: bytes, kind: str, most_seconds: float) -> Iterator[Block]:
     """Decode with pydub, which calls the programs ffmpeg and ffprobe."""
-    missing = [program for program in ("ffmpeg", "ffprobe") if shutil.which(program) is None]
-    if missing:
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
         raise CannotDecodeError(
-            f"the program {' and '.join(missing)}, which may read it, is not installed"
+            "the program ffmpeg (with ffprobe), which might read it, is not installed", weight=0
         )
     from pydub import AudioSegment
     from pydub.exceptions import CouldntDecodeError
@@ -118,9 +134,19 @@ def by_ffmpeg(data: bytes, kind: str, most_seconds: float) -> Iterator[Block]:
         yield Block(whole[start : start + length].astype(np.float32) * scale, segment.frame_rate)
 
 
+def _promised_seconds(file: av.container.InputContainer) -> float | None:
+    """Return the length of the audio that the header states, where it does."""
+    stream = file.streams.audio[0]
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if file.format.name == "aac" or file.duration is None or len(file.streams) > 1:
+        return None  # a guess from the bit rate, or the picture's length
+    return float(file.duration / 1e6)
+
+
 def _check_channels(channels: int) -> None:
     if channels > _MOST_CHANNELS:
-        raise CannotDecodeError(f"it has {channels} channels, more than {_MOST_CHANNELS}")
+        raise CannotDecodeError(f"it has {channels} channels, more than {_MOST_CHANNELS}", weight=2)
 
 
 DECODERS: tuple[Decoder, ...] = (by_soundfile, by_pyav, by_ffmpeg)

@@ -11,7 +11,6 @@ import hashlib
 import io
 import math
 import wave
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -321,37 +320,40 @@ class _Gathered:
 def _decode(
     data: bytes, kind: str, label: str, wanted: int, limit: float
 ) -> tuple[Samples, int, tuple[str, ...]]:
-    reasons: list[str] = []
+    reasons: list[CannotDecodeError] = []
     for decoder in DECODERS:
         gathered = _Gathered(label, wanted, limit)
-        declared, torn = 0, False
+        promised, torn = 0, False
         try:
             for block in decoder(data, kind, limit):
-                declared = block.declared or 0
+                promised = block.declared or 0
                 gathered.add(block)
         except CannotDecodeError as error:
-            reasons.append(str(error).rstrip(". \n"))
+            reasons.append(error)
             torn = True
-        if not gathered.frames:
-            if not torn:
-                reasons.append("it holds 0 samples")
-            continue
-        early = torn or gathered.frames < 0.99 * declared or ends_early(data, kind)
-        samples = gathered.finish()
-        note = f"The file ends early or is damaged: {duration(samples.shape[1] / wanted)} of it "
-        return samples, gathered.rate, (f"{note}could be read.",) if early else ()
-    # the first decoder's word on a container it knows says most
-    why = "; ".join(dict.fromkeys(_plain_reasons(reasons, kind)))
-    raise AudioError(
-        f"{label} looks like {kind.upper()}, but no sound could be read from it ({why}). "
-        "Save it again, as WAV for instance."
+        if gathered.frames:
+            samples = gathered.finish()
+            missing = promised - gathered.frames
+            early = missing > max(0.01 * promised, 0.1 * gathered.rate)
+            found = duration(samples.shape[1] / wanted)
+            note = f"The file ends early or is damaged: {found} of it could be read."
+            early = early or torn or ends_early(data, kind)
+            return samples, gathered.rate, (note,) if early else ()
+        if reasons and reasons[-1].weight == 2:
+            break
+    raise AudioError(f"{label} {_why(reasons, kind)}")
+
+
+def _why(reasons: list[CannotDecodeError], kind: str) -> str:
+    if not reasons:
+        return "holds no sound: 0 samples. Record it again."
+    tried = max(reasons, key=lambda reason: reason.weight)
+    missing = [str(other) for other in reasons if "not installed" in str(other)]
+    words = "; ".join(dict.fromkeys([str(tried), *missing]))
+    return (
+        f"looks like {kind.upper()}, but no sound could be read from it ({words}). "
+        "It may be cut off or damaged: save or download it again, as WAV for instance."
     )
-
-
-def _plain_reasons(reasons: list[str], kind: str) -> Iterator[str]:
-    for reason in reasons:
-        if not reason.startswith("libsndfile does not read"):
-            yield reason.removeprefix("Error opening <_io.BytesIO object>: ") or f"broken {kind}"
 
 
 def _check_rate(rate: int, label: str) -> None:

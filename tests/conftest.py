@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: generated speech-like audio, and the real corpora where present."""
+"""Fixtures that every test may use, the real corpora among them where they are present."""
 
 from __future__ import annotations
 
