@@ -130,7 +130,8 @@ class DrawnChain:
                 noises = _noises(self.noises, effect.name)
                 sound = noises.samples(values["file"], values["sha256"], rate)
                 values = {**values, "noise": sound}
-            result = effect.run(result, rate, values)
+            with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+                result = effect.run(result, rate, values)
             if result.shape[1] > MOST_GROWTH * length + rate:
                 raise AugmentError(
                     f"The recipe makes the clip more than {MOST_GROWTH} times as long at "

@@ -143,7 +143,10 @@ class Effect:
 
     def defaults(self) -> dict[str, float]:
         """Return every parameter at its default."""
-        return {parameter.name: parameter.default for parameter in self.parameters}
+        return {
+            parameter.name: int(parameter.default) if parameter.whole else float(parameter.default)
+            for parameter in self.parameters
+        }
 
     def step(self, strength: str) -> dict[str, Any]:
         """Return the recipe step that applies this effect at ``strength``, with every parameter.
