@@ -1,0 +1,355 @@
+"""Pictures of a clip: small enough to send, on one time axis, in the theme's own colours.
+
+Text, grid and background are left to the style sheet, so that one figure fits light and dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ui.theme import COLOURS, DARK_INK, LETTERS
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from ser_core.prediction import Window
+
+Floats = npt.NDArray[np.float32]
+
+POINTS = 2000
+"""Most points of a waveform's envelope."""
+
+COLUMNS = 960
+"""Most columns of a spectrogram's picture."""
+
+BLOCKS = 400
+"""Most blocks of a time line."""
+
+RANGE_DB = 80.0
+QUIET = "#8a857b"
+MEL_COLOURS = [
+    [0.0, "#12100f"],
+    [0.3, "#14403f"],
+    [0.55, "#2c958b"],
+    [0.78, "#b9d9a0"],
+    [1.0, "#fff6d6"],
+]
+HEAT_COLOURS = [
+    [0.0, "rgba(226,78,38,0)"],
+    [0.35, "rgba(226,78,38,0.15)"],
+    [1.0, "rgba(255,96,40,1)"],
+]
+
+
+@dataclass(frozen=True)
+class Mel:
+    """A mel spectrogram to be drawn.
+
+    Attributes:
+        image: uint8 ``[bin, column]``; 255 is the loudest, 0 is 80 dB below it.
+        frequencies: centre of each bin, in hertz, ascending.
+        seconds: length of the clip that the columns span.
+    """
+
+    image: npt.NDArray[np.uint8]
+    frequencies: npt.NDArray[np.float64]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Where the model looked.
+
+    Attributes:
+        values: 0 to 1, ``[bin, frame]``.
+        start, end: the stretch of the clip it covers, in seconds.
+    """
+
+    values: Floats
+    start: float
+    end: float
+
+
+def envelope(samples: npt.NDArray[Any], points: int = POINTS) -> Floats:
+    """Return the lowest and highest value of each stretch, one after the other.
+
+    Args:
+        samples: ``[time]``.
+        points: most values returned; a shorter clip comes back as it is.
+
+    >>> envelope(np.array([0.0, 1.0, -1.0, 0.5]), points=2).tolist()
+    [-1.0, 1.0]
+    """
+    wave = np.asarray(samples, np.float32)
+    if len(wave) <= points:
+        return wave
+    edges = np.linspace(0, len(wave), points // 2 + 1).astype(np.int64)[:-1]
+    pairs = np.stack([np.minimum.reduceat(wave, edges), np.maximum.reduceat(wave, edges)], axis=1)
+    return np.ascontiguousarray(pairs.reshape(-1))
+
+
+def to_bytes(decibels: npt.NDArray[Any], range_db: float = RANGE_DB) -> npt.NDArray[np.uint8]:
+    """Return decibels as 0 to 255, the loudest value being 255.
+
+    >>> to_bytes(np.array([[-100.0, -40.0, 0.0]])).tolist()
+    [[0, 128, 255]]
+    """
+    values = np.asarray(decibels, np.float32)
+    scaled = (values - values.max() + range_db) * (255.0 / range_db)
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def squeeze(image: npt.NDArray[Any], columns: int = COLUMNS) -> npt.NDArray[Any]:
+    """Return the picture with at most ``columns`` columns, each the highest of those it stands for.
+
+    >>> squeeze(np.array([[1, 5, 2, 3]]), 2).tolist()
+    [[5, 3]]
+    """
+    if image.shape[1] <= columns:
+        return image
+    edges = np.linspace(0, image.shape[1], columns + 1).astype(np.int64)[:-1]
+    squeezed: npt.NDArray[Any] = np.maximum.reduceat(image, edges, axis=1)
+    return squeezed
+
+
+def clip_figure(
+    samples: npt.NDArray[Any],
+    rate: int,
+    mel: Mel,
+    *,
+    windows: Sequence[Window] = (),
+    speech: Sequence[tuple[float, float]] | None = None,
+    heat: Heat | None = None,
+) -> go.Figure:
+    """Draw a clip: waveform, emotions over time where there are several windows, mel spectrogram.
+
+    Args:
+        samples: ``[time]``, full scale is 1.
+        rate: hertz.
+        mel: the spectrogram.
+        windows: what the model said over time; one window draws no time line.
+        speech: stretches of speech in seconds; what lies between is shaded. None shades nothing.
+        heat: where the model looked, laid over the spectrogram.
+    """
+    from plotly.graph_objects import Figure
+    from plotly.subplots import make_subplots
+
+    several = len(windows) > 1
+    heights = [0.26, 0.2, 0.54] if several else [0.36, 0.64]
+    titles = ["Waveform", "Emotion over time", "Mel spectrogram"]
+    figure: Figure = make_subplots(
+        rows=len(heights),
+        cols=1,
+        shared_xaxes=True,
+        row_heights=heights,
+        vertical_spacing=0.07,
+        subplot_titles=titles if several else [titles[0], titles[2]],
+    )
+    seconds = len(samples) / rate
+    figure.add_trace(_wave(samples, seconds), row=1, col=1)
+    if speech is not None:
+        for start, end in silences(speech, seconds)[:200]:
+            figure.add_vrect(
+                start, end, row=1, col=1, fillcolor=QUIET, opacity=0.14, line_width=0, layer="below"
+            )
+    if several:
+        _add_line(figure, windows)
+    row = len(heights)
+    figure.add_trace(_mel(mel), row=row, col=1)
+    if heat is not None:
+        figure.add_trace(_heat(heat, len(mel.frequencies)), row=row, col=1)
+    _dress(figure, mel, seconds, several, _peak(samples))
+    return figure
+
+
+def silences(speech: Sequence[tuple[float, float]], seconds: float) -> list[tuple[float, float]]:
+    """Return the stretches between speech.
+
+    >>> silences([(1.0, 2.0), (3.0, 4.0)], 4.0)
+    [(0.0, 1.0), (2.0, 3.0)]
+    """
+    gaps, last = [], 0.0
+    for start, end in [*speech, (seconds, seconds)]:
+        if start - last > 0.05:
+            gaps.append((last, start))
+        last = max(last, end)
+    return gaps
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of one emotion on the time line."""
+
+    start: float
+    end: float
+    emotion: str | None
+    probability: float
+
+
+def blocks(windows: Sequence[Window], most: int = BLOCKS) -> list[Block]:
+    """Return overlapping windows as blocks side by side; each moment goes by all windows over it.
+
+    Args:
+        windows: in order of time.
+        most: most blocks returned.
+    """
+    if not windows:
+        return []
+    edges = np.unique([edge for window in windows for edge in (window.start, window.end)])
+    if len(edges) > most + 1:
+        edges = np.linspace(edges[0], edges[-1], most + 1)
+    names = list(windows[0].probabilities)
+    starts = np.array([window.start for window in windows])
+    ends = np.array([window.end for window in windows])
+    judged = np.array([window.emotion is not None for window in windows])
+    table = np.array([[window.probabilities[name] for name in names] for window in windows])
+    found: list[Block] = []
+    for start, end in zip(edges[:-1], edges[1:], strict=True):
+        over = (starts < end - 1e-9) & (ends > start + 1e-9) & judged
+        if not over.any():
+            found.append(Block(float(start), float(end), None, 0.0))
+            continue
+        mean = table[over].mean(axis=0)
+        top = int(mean.argmax())
+        found.append(Block(float(start), float(end), names[top], float(mean[top])))
+    return found
+
+
+def _peak(samples: npt.NDArray[Any]) -> float:
+    return max(float(np.abs(samples).max(initial=0.0)) * 1.05, 0.05)
+
+
+def _wave(samples: npt.NDArray[Any], seconds: float) -> go.Scatter:
+    import plotly.graph_objects as go
+
+    shown = envelope(samples)
+    return go.Scatter(
+        x0=0.0,
+        dx=seconds / max(len(shown), 1),
+        y=shown,
+        mode="lines",
+        line={"width": 1, "color": "#1d7871"},
+        hovertemplate="%{x:.2f} s<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _add_line(figure: go.Figure, windows: Sequence[Window]) -> None:
+    import plotly.graph_objects as go
+
+    found = blocks(windows)
+    for emotion in COLOURS:
+        own = [block for block in found if block.emotion == emotion]
+        if not own:
+            continue
+        figure.add_trace(
+            go.Bar(
+                x=[round((block.start + block.end) / 2, 3) for block in own],
+                width=[round(block.end - block.start, 3) for block in own],
+                y=[round(block.probability, 3) for block in own],
+                text=[LETTERS[emotion]] * len(own) if len(found) <= 80 else None,
+                textposition="inside",
+                insidetextanchor="end",
+                textangle=0,
+                insidetextfont={"size": 11, "color": DARK_INK},
+                constraintext="none",
+                name=f"{emotion} ({LETTERS[emotion]})",
+                marker={"color": COLOURS[emotion], "line": {"width": 0}},
+                hovertemplate=f"{emotion} %{{y:.0%}}<br>%{{x:.1f}} s<extra></extra>",
+            ),
+            row=2,
+            col=1,
+        )
+
+
+def _mel(mel: Mel) -> go.Heatmap:
+    import plotly.graph_objects as go
+
+    width = mel.seconds / mel.image.shape[1]
+    return go.Heatmap(
+        z=mel.image,
+        x0=width / 2,
+        dx=width,
+        zmin=0,
+        zmax=255,
+        colorscale=MEL_COLOURS,
+        showscale=False,
+        hoverinfo="skip",
+    )
+
+
+def _heat(heat: Heat, bins: int) -> go.Heatmap:
+    import plotly.graph_objects as go
+
+    rows = heat.values[:: max(1, len(heat.values) // 32)]
+    values = squeeze(rows, 96)
+    width = (heat.end - heat.start) / values.shape[1]
+    height = bins / len(values)
+    return go.Heatmap(
+        z=np.rint(values * 255).astype(np.uint8),
+        x0=heat.start + width / 2,
+        dx=width,
+        y0=height / 2 - 0.5,
+        dy=height,
+        zmin=0,
+        zmax=255,
+        zsmooth="best",
+        colorscale=HEAT_COLOURS,
+        showscale=False,
+        hoverinfo="skip",
+    )
+
+
+def _dress(figure: go.Figure, mel: Mel, seconds: float, several: bool, peak: float) -> None:
+    ticks = [hertz for hertz in (125, 500, 1000, 2000, 4000, 8000) if hertz <= mel.frequencies[-1]]
+    places = np.interp(ticks, mel.frequencies, np.arange(len(mel.frequencies)))
+    last = 3 if several else 2
+    figure.update_layout(
+        template="none",
+        height=470 if several else 390,
+        margin={"l": 46, "r": 10, "t": 26, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": QUIET, "size": 12},
+        hovermode="closest",
+        dragmode=False,
+        barmode="overlay",
+        showlegend=several,
+        legend={
+            "orientation": "h",
+            "x": 1,
+            "xanchor": "right",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+    )
+    figure.update_annotations(x=0, xanchor="left", font={"size": 12, "color": QUIET})
+    figure.update_xaxes(
+        range=[0, seconds],
+        fixedrange=True,
+        showgrid=False,
+        zeroline=False,
+        ticks="",
+        autorange=False,
+    )
+    figure.update_xaxes(title={"text": "seconds", "standoff": 6}, row=last, col=1)
+    figure.update_yaxes(fixedrange=True, showgrid=False, zeroline=False)
+    figure.update_yaxes(range=[-peak, peak], showticklabels=False, zeroline=True, row=1, col=1)
+    if several:
+        figure.update_yaxes(
+            range=[0, 1], tickvals=[0, 0.5, 1], ticktext=["0", "", "1"], showgrid=True, row=2, col=1
+        )
+    figure.update_yaxes(
+        range=[-0.5, len(mel.frequencies) - 0.5],
+        tickvals=[round(float(place), 2) for place in places],
+        ticktext=[f"{hertz // 1000} kHz" if hertz >= 1000 else f"{hertz} Hz" for hertz in ticks],
+        row=last,
+        col=1,
+    )

@@ -1,0 +1,180 @@
+"""How the page looks: one accent, one colour an emotion, system fonts, light and dark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ser_core.emotions import EMOTIONS
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+STATIC = Path(__file__).resolve().parent / "static"
+
+COLOURS: dict[str, str] = {
+    "anger": "#d56044",
+    "boredom": "#7a502a",
+    "calm": "#45e4e7",
+    "disgust": "#8bbe81",
+    "fear": "#ca90f3",
+    "joy": "#e5d450",
+    "neutral": "#90929a",
+    "sadness": "#397ac6",
+    "surprise": "#ac447d",
+}
+"""One colour an emotion, on every tab. Searched for so that any two stay apart in the Oklab space
+also for people with protanopia, deuteranopia or tritanopia; a name always stands beside it."""
+
+LETTERS: dict[str, str] = {emotion: emotion[0].upper() for emotion in EMOTIONS} | {
+    "surprise": "!",
+}
+"""One sign an emotion, where a name does not fit."""
+
+DARK_INK = "#1b1a17"
+FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Consolas", "monospace")
+
+
+def key_class(emotion: str) -> str:
+    """Return the class that lets a digit press the emotion's button (see static/page.js).
+
+    >>> key_class("anger")
+    'key-Digit1'
+    """
+    return f"key-Digit{EMOTIONS.index(emotion) + 1}"
+
+
+def emotion_css() -> str:
+    """Return the colours as CSS variables (``--emotion-joy``) and classes (``emotion-joy``)."""
+    variables = "".join(f"--emotion-{name}:{colour};" for name, colour in COLOURS.items())
+    classes = "".join(f".emotion-{name}{{--tint:{colour}}}" for name, colour in COLOURS.items())
+    return f":root{{{variables}}}{classes}"
+
+
+def theme() -> gr.themes.Base:
+    """Return the Gradio theme: warm grey and petrol."""
+    import gradio as gr
+
+    petrol = gr.themes.Color(
+        c50="#effaf8",
+        c100="#d8f1ed",
+        c200="#b3e2db",
+        c300="#82cdc3",
+        c400="#4fb1a6",
+        c500="#2c958b",
+        c600="#1d7871",
+        c700="#1a605b",
+        c800="#194d4a",
+        c900="#18403e",
+        c950="#082524",
+        name="petrol",
+    )
+    paper = gr.themes.Color(
+        c50="#faf9f7",
+        c100="#f3f1ed",
+        c200="#e6e3dd",
+        c300="#d3cfc6",
+        c400="#a29d92",
+        c500="#726d63",
+        c600="#57534a",
+        c700="#403d36",
+        c800="#292722",
+        c900="#1d1c18",
+        c950="#141310",
+        name="paper",
+    )
+    made = gr.themes.Base(
+        primary_hue=petrol,
+        secondary_hue=petrol,
+        neutral_hue=paper,
+        font=FONT,
+        font_mono=MONO,
+        spacing_size=gr.themes.sizes.spacing_md,
+        radius_size=gr.themes.sizes.radius_md,
+        text_size=gr.themes.sizes.text_md,
+    )
+    return made.set(**_values())
+
+
+def _values() -> dict[str, Any]:
+    return {
+        "body_background_fill": "*neutral_50",
+        "body_background_fill_dark": "*neutral_950",
+        "body_text_color": "*neutral_900",
+        "body_text_color_dark": "*neutral_100",
+        "body_text_color_subdued": "*neutral_600",
+        "body_text_color_subdued_dark": "*neutral_400",
+        "background_fill_primary": "white",
+        "background_fill_primary_dark": "*neutral_900",
+        "background_fill_secondary": "*neutral_100",
+        "background_fill_secondary_dark": "*neutral_800",
+        "block_background_fill": "white",
+        "block_background_fill_dark": "*neutral_900",
+        "block_border_color": "*neutral_200",
+        "block_border_color_dark": "*neutral_800",
+        "border_color_primary": "*neutral_200",
+        "border_color_primary_dark": "*neutral_700",
+        "block_border_width": "1px",
+        "block_radius": "12px",
+        "block_shadow": "none",
+        "block_shadow_dark": "none",
+        "block_label_background_fill": "transparent",
+        "block_label_background_fill_dark": "transparent",
+        "block_label_border_width": "0px",
+        "block_label_border_width_dark": "0px",
+        "block_label_text_color": "*neutral_600",
+        "block_label_text_color_dark": "*neutral_400",
+        "block_title_text_color": "*neutral_700",
+        "block_title_text_color_dark": "*neutral_300",
+        "block_title_text_weight": "500",
+        "block_label_text_weight": "500",
+        "color_accent": "*primary_600",
+        "color_accent_soft": "*primary_50",
+        "color_accent_soft_dark": "*primary_900",
+        "link_text_color": "*primary_700",
+        "link_text_color_dark": "*primary_300",
+        "link_text_color_hover": "*primary_800",
+        "link_text_color_hover_dark": "*primary_200",
+        "button_primary_background_fill": "*primary_600",
+        "button_primary_background_fill_hover": "*primary_700",
+        "button_primary_background_fill_dark": "*primary_600",
+        "button_primary_background_fill_hover_dark": "*primary_500",
+        "button_primary_text_color": "white",
+        "button_primary_text_color_dark": "white",
+        "button_secondary_background_fill": "white",
+        "button_secondary_background_fill_hover": "*neutral_100",
+        "button_secondary_background_fill_dark": "*neutral_800",
+        "button_secondary_background_fill_hover_dark": "*neutral_700",
+        "button_secondary_border_color": "*neutral_300",
+        "button_secondary_border_color_dark": "*neutral_700",
+        "button_secondary_text_color": "*neutral_900",
+        "button_secondary_text_color_dark": "*neutral_100",
+        "button_border_width": "1px",
+        "button_large_radius": "10px",
+        "button_medium_radius": "10px",
+        "button_small_radius": "8px",
+        "button_transition": "background-color 120ms ease, border-color 120ms ease",
+        "input_background_fill": "white",
+        "input_background_fill_dark": "*neutral_900",
+        "input_border_color": "*neutral_300",
+        "input_border_color_dark": "*neutral_700",
+        "slider_color": "*primary_600",
+        "slider_color_dark": "*primary_400",
+        "loader_color": "*primary_500",
+        "panel_background_fill": "transparent",
+        "panel_background_fill_dark": "transparent",
+        "table_border_color": "*neutral_200",
+        "table_border_color_dark": "*neutral_700",
+    }
+
+
+def head() -> str:
+    """Return what the page's head needs: its own script, no remote file."""
+    script = (STATIC / "page.js").read_text(encoding="utf-8")
+    return f"<script>{script}</script>"
+
+
+def css() -> str:
+    """Return the page's style sheet."""
+    return emotion_css() + (STATIC / "style.css").read_text(encoding="utf-8")
