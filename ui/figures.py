@@ -5,6 +5,7 @@ Text, grid and background are left to the style sheet, so that one figure fits l
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -209,7 +210,7 @@ def blocks(windows: Sequence[Window], most: int = BLOCKS) -> list[Block]:
     judged = np.array([window.emotion is not None for window in windows])
     table = np.array([[window.probabilities[name] for name in names] for window in windows])
     found: list[Block] = []
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges):
         over = (starts < end - 1e-9) & (ends > start + 1e-9) & judged
         if not over.any():
             found.append(Block(float(start), float(end), None, 0.0))

@@ -103,9 +103,7 @@ class Identity:
     def _visitor(self, profile: Mapping[str, Any] | None) -> Annotator:
         name = str((profile or {}).get("preferred_username", ""))
         if not name:
-            reason = (
-                f"Sign in with Hugging Face to have your labels under your name. {_ONLY_SUGGEST}"
-            )
+            reason = f"Sign in with Hugging Face to label under your name. {_ONLY_SUGGEST}"
             return Annotator("visitor", may_suggest=True, reason=reason)
         if name == self.owner or name in self.users:
             return Annotator(name, may_write=True, may_train=True, may_suggest=True)

@@ -1,4 +1,4 @@
-"""Pieces of HTML: the answer, the model's line, what was saved. Everything that varies is escaped."""
+"""Pieces of HTML: the answer, the model's line, what was saved; what varies is escaped."""
 
 from __future__ import annotations
 
