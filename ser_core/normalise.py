@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -89,8 +89,20 @@ class Normaliser(nn.Module):
         return FeatureMap(scaled.masked_fill(~mask, 0.0), lengths)
 
 
-def fit_corpus(maps: Sequence[FeatureMap]) -> Normaliser:
-    """Return a ``corpus`` normaliser fitted on the valid frames of training maps."""
+def fit_corpus(maps: Iterable[FeatureMap]) -> Normaliser:
+    """Return a ``corpus`` normaliser fitted on the valid frames of training maps.
+
+    Args:
+        maps: feature maps of training clips alone, one batch at a time; each is let go before
+            the next is asked for.
+
+    Returns:
+        A normaliser with the mean and standard deviation of each bin; a bin that never changes
+        keeps its scale.
+
+    Raises:
+        SpecificationError: there is no valid frame, or the statistics are not finite.
+    """
     total: Tensor | None = None
     squares: Tensor | None = None
     count = 0
@@ -104,4 +116,7 @@ def fit_corpus(maps: Sequence[FeatureMap]) -> Normaliser:
         raise SpecificationError("There are no frames to take statistics from.")
     mean = total / count
     std = (squares / count - mean.square()).clamp_min(0).sqrt()
-    return Normaliser("corpus", mean.float().tolist(), std.clamp_min(1e-5).float().tolist())
+    if not bool(torch.isfinite(mean).all() and torch.isfinite(std).all()):
+        raise SpecificationError("The training features hold values that are not numbers.")
+    std = torch.where(std < 1e-5, torch.ones_like(std), std)
+    return Normaliser("corpus", mean.float().tolist(), std.float().tolist())

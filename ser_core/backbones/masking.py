@@ -5,25 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
-def hide(values: Tensor, valid: Tensor) -> Tensor:
-    """Return ``values`` with 0 in the frames behind each item's end.
-
-    In front of a convolution this makes padding look like the zeros that the convolution itself
-    puts around a clip, so that a clip in a batch gives what it gives alone.
-
-    Args:
-        values: ``[batch, ..., frame]``.
-        valid: valid frames of each item, int64 ``[batch]``.
-
-    >>> hide(torch.ones(2, 1, 3), torch.tensor([1, 3]))[:, 0].tolist()
-    [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
-    """
-    if values.device.type == "cpu" and int(valid.min()) >= values.shape[-1]:
-        return values  # nothing to hide; on a GPU asking would cost more than doing
-    frames = torch.arange(values.shape[-1], device=values.device)
-    mask = (frames[None, :] < valid[:, None]).to(values.dtype)
-    return values * mask.view(mask.shape[0], *[1] * (values.dim() - 2), mask.shape[1])
+from ser_core.frontends.base import hide
 
 
 def strided(valid: Tensor, stride: int) -> Tensor:
@@ -56,3 +38,6 @@ def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     """
     flat = values.mean(dim=2) if values.dim() == 4 else values
     return hide(flat, valid).sum(dim=-1) / valid[:, None].to(flat.dtype)
+
+
+__all__ = ["hide", "masked_mean", "pooled", "strided"]

@@ -8,10 +8,20 @@ from typing import Any
 
 from ser_core.errors import SpecificationError
 from ser_core.frontends.base import FeatureMap, FrontEnd
+from ser_core.frontends.descriptors import (
+    DESCRIPTORS,
+    Description,
+    Descriptor,
+    Descriptors,
+    describe_clip,
+)
 from ser_core.frontends.mel import Mel
+from ser_core.frontends.wav2vec2 import Wav2Vec2
 
 FRONTENDS: dict[str, type[FrontEnd]] = {
     "mel": Mel,
+    "descriptors": Descriptors,
+    "wav2vec2": Wav2Vec2,
 }
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -26,8 +36,18 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "f_max": 7600.0,
         },
     },
+    "descriptors": {
+        "frames": {"mode": "frames"},
+        "statistics": {"mode": "statistics"},
+        "mfcc": {"mode": "statistics", "names": ["mfcc"], "n_mfcc": 40},
+    },
+    "wav2vec2": {
+        "base": {"source": "facebook/wav2vec2-base"},
+        "hubert": {"source": "facebook/hubert-base-ls960"},
+        "wavlm": {"source": "microsoft/wavlm-base-plus"},
+    },
 }
-"""Named parameter sets; ``seed`` is what the seed systems used, at 16 kHz."""
+"""Named parameter sets; ``seed`` of ``mel`` is what the seed systems used, at 16 kHz."""
 
 
 def build_frontend(
@@ -56,4 +76,14 @@ def build_frontend(
     return kind(sample_rate=sample_rate, input_channels=input_channels, **parameters)  # type: ignore[call-arg]
 
 
-__all__ = ["FRONTENDS", "PRESETS", "FeatureMap", "FrontEnd", "build_frontend"]
+__all__ = [
+    "DESCRIPTORS",
+    "FRONTENDS",
+    "PRESETS",
+    "Description",
+    "Descriptor",
+    "FeatureMap",
+    "FrontEnd",
+    "build_frontend",
+    "describe_clip",
+]

@@ -26,6 +26,26 @@ class FeatureMap(NamedTuple):
         return frames[None, :] < self.lengths[:, None]
 
 
+def hide(values: Tensor, valid: Tensor) -> Tensor:
+    """Return ``values`` with 0 in the frames (or samples) behind each item's end.
+
+    In front of a convolution this makes padding look like the zeros that the convolution itself
+    puts around a clip, so that a clip in a batch gives what it gives alone.
+
+    Args:
+        values: ``[batch, ..., frame]``.
+        valid: valid frames of each item, int64 ``[batch]``.
+
+    >>> hide(torch.ones(2, 1, 3), torch.tensor([1, 3]))[:, 0].tolist()
+    [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    """
+    if values.device.type == "cpu" and int(valid.min()) >= values.shape[-1]:
+        return values  # nothing to hide; on a GPU asking would cost more than doing
+    frames = torch.arange(values.shape[-1], device=values.device)
+    mask = (frames[None, :] < valid[:, None]).to(values.dtype)
+    return values * mask.view(mask.shape[0], *[1] * (values.dim() - 2), mask.shape[1])
+
+
 LAYOUTS: dict[str, str] = {
     "picture": "neighbouring bins are alike, as in a spectrogram",
     "sequence": "frames follow each other; the bins stand in no order",

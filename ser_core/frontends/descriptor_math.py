@@ -47,7 +47,8 @@ def chroma_filters(rate: int, n_fft: int, pitches: int = 12) -> Tensor:
     weights = weights / weights.norm(dim=0, keepdim=True).clamp(min=1e-300)
     weights = weights * torch.exp(-0.5 * ((position / pitches - 5.0) / 2.0) ** 2)
     weights = weights.roll(-3 * (pitches // 12), dims=0)  # the first class is C, not A
-    return weights[:, : n_fft // 2 + 1].float()
+    filters: Tensor = weights[:, : n_fft // 2 + 1].float()
+    return filters
 
 
 def tonnetz_basis() -> Tensor:

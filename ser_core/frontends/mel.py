@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ser_core.errors import SpecificationError
-from ser_core.frontends.base import FeatureMap, FrontEnd
+from ser_core.frontends.base import FeatureMap, FrontEnd, hide
 
 
 class Mel(FrontEnd):
@@ -30,7 +30,12 @@ class Mel(FrontEnd):
         power: exponent of the magnitude, 1 or 2.
         mel_scale: "htk" or "slaney".
         norm: None or "slaney" (bands of equal area).
-        top_db: dynamic range in dB below the maximum of the clip; None leaves it whole.
+        top_db: dynamic range in dB below the maximum of the clip; None leaves it whole. Of use
+            with ``log`` "db" only.
+        log: "db" (10 or 20 times the decimal logarithm), "ln" (natural logarithm) or "none".
+
+    Raises:
+        SpecificationError: a parameter out of its range.
 
     Shape:
         ``[batch, channel, time]`` to ``[batch, channel, n_mels, 1 + time // hop_length]``.
@@ -57,6 +62,7 @@ class Mel(FrontEnd):
         mel_scale: str = "htk",
         norm: str | None = None,
         top_db: float | None = 80.0,
+        log: str = "db",
     ) -> None:
         super().__init__()
         import torchaudio
@@ -71,6 +77,17 @@ class Mel(FrontEnd):
             raise SpecificationError(f"mel: win_length {win_length} is longer than n_fft {n_fft}.")
         if min(n_mels, n_fft, hop_length) < 1:
             raise SpecificationError("mel: n_mels, n_fft and hop_length must be 1 or more.")
+        if mel_scale not in ("htk", "slaney") or norm not in (None, "slaney"):
+            raise SpecificationError(
+                f"mel: mel_scale “{mel_scale}” must be htk or slaney, norm “{norm}” none or slaney."
+            )
+        if power not in (1, 2) or log not in ("db", "ln", "none"):
+            raise SpecificationError(
+                f"mel: power {power} must be 1 or 2, log “{log}” one of db, ln and none."
+            )
+        if top_db is not None and top_db <= 0:
+            raise SpecificationError(f"mel: top_db {top_db} must be more than 0, or none.")
+        self.log = log
         self.channels, self.bins = input_channels, n_mels
         self.hop_length, self.top_db, self.power = hop_length, top_db, power
         self._parameters_json: dict[str, Any] = {
@@ -84,6 +101,7 @@ class Mel(FrontEnd):
             "mel_scale": mel_scale,
             "norm": norm,
             "top_db": top_db,
+            "log": log,
         }
         self.transform = torchaudio.transforms.MelSpectrogram(
             sample_rate=sample_rate,
@@ -112,8 +130,11 @@ class Mel(FrontEnd):
         return 1 + samples // self.hop_length
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> FeatureMap:
-        """Return the map in dB; see the class for shapes."""
-        mel = self.transform(waveform)
+        """Return the map; see the class for shapes."""
+        mel = self.transform(hide(waveform, lengths))
+        if self.log != "db":
+            scaled = mel if self.log == "none" else mel.clamp_min(1e-10).log()
+            return FeatureMap(scaled, 1 + lengths // self.hop_length)
         multiplier = 10.0 if self.power == 2.0 else 20.0
         decibels = multiplier * torch.log10(mel.clamp_min(1e-10))
         valid = 1 + lengths // self.hop_length
