@@ -148,7 +148,7 @@ def clip_figure(
         cols=1,
         shared_xaxes=True,
         row_heights=heights,
-        vertical_spacing=0.07,
+        vertical_spacing=0.09,
         subplot_titles=titles if several else [titles[0], titles[2]],
     )
     seconds = len(samples) / rate
@@ -323,15 +323,14 @@ def _dress(figure: go.Figure, mel: Mel, seconds: float, several: bool, peak: flo
         showlegend=several,
         legend={
             "orientation": "h",
-            "x": 1,
-            "xanchor": "right",
-            "y": 1.0,
+            "x": 0.14,
+            "y": 1.01,
             "yanchor": "bottom",
             "itemclick": False,
             "itemdoubleclick": False,
         },
     )
-    figure.update_annotations(x=0, xanchor="left", font={"size": 12, "color": QUIET})
+    figure.update_annotations(x=0, xanchor="left", yshift=3, font={"size": 12, "color": QUIET})
     figure.update_xaxes(
         range=[0, seconds],
         fixedrange=True,
@@ -345,7 +344,7 @@ def _dress(figure: go.Figure, mel: Mel, seconds: float, several: bool, peak: flo
     figure.update_yaxes(range=[-peak, peak], showticklabels=False, zeroline=True, row=1, col=1)
     if several:
         figure.update_yaxes(
-            range=[0, 1], tickvals=[0, 0.5, 1], ticktext=["0", "", "1"], showgrid=True, row=2, col=1
+            range=[0, 1], tickvals=[0, 0.5], ticktext=["0", "50 %"], showgrid=True, row=2, col=1
         )
     figure.update_yaxes(
         range=[-0.5, len(mel.frequencies) - 0.5],

@@ -38,9 +38,10 @@ def build_page(services: Services, *, sign_in: bool = False) -> gr.Blocks:
     with gr.Blocks(
         title=parts.TITLE, analytics_enabled=False, delete_cache=(3600, DAY), fill_width=True
     ) as page:
-        with gr.Row():
-            gr.HTML(parts.MASTHEAD)
-            with gr.Column(min_width=240):
+        with gr.Row(elem_id="top"):
+            with gr.Column(scale=3, min_width=280):
+                gr.HTML(parts.MASTHEAD)
+            with gr.Column(scale=2, min_width=240):
                 line = gr.HTML(lambda: parts.model_line(services.champion()), elem_id="model-line")
                 if sign_in:
                     gr.LoginButton(size="sm")

@@ -40,7 +40,7 @@ def answer(prediction: dict[str, Any]) -> str:
     """
     emotion, unsure = prediction["emotion"], prediction["unsure"]
     word = _word(emotion, unsure)
-    share = "" if emotion is None else f"{prediction['confidence']:.0%} likely"
+    share = "" if emotion is None else f"{percent(prediction['confidence'])} likely"
     notices = "".join(_notice("Listen with care", text) for text in prediction["warnings"])
     doubt = _notice("Not sure", unsure) if unsure else ""
     body = "" if emotion is None else bars(prediction["probabilities"]) + _set(prediction)

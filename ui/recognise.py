@@ -35,12 +35,12 @@ def build(services: Services) -> None:
             )
             examples = example_files(services)
             picks = _example_buttons(examples)
+            with gr.Column(visible=False, elem_id="put-right") as right:
+                chosen = _choices()
+                saved = gr.HTML(parts.status(ASK), elem_id="saved")
         with gr.Column(scale=6, min_width=300):
             card = gr.HTML(parts.WELCOME, elem_id="answer")
     with gr.Column(visible=False) as below:
-        chosen = _choices()
-        saved = gr.HTML(parts.status(ASK), elem_id="saved")
-        words = gr.HTML("", elem_id="picture-words")
         plot = gr.Plot(
             show_label=False,
             container=False,
@@ -50,11 +50,15 @@ def build(services: Services) -> None:
         where, heat = _look_controls(services)
         gr.HTML(parts.HINTS)
         with gr.Row():
-            as_json = gr.DownloadButton("Download as JSON", size="sm", elem_id="as-json")
-            as_csv = gr.DownloadButton("Download as CSV", size="sm", elem_id="as-csv")
+            as_json = gr.DownloadButton(
+                "Download as JSON", size="sm", scale=0, min_width=170, elem_id="as-json"
+            )
+            as_csv = gr.DownloadButton(
+                "Download as CSV", size="sm", scale=0, min_width=170, elem_id="as-csv"
+            )
     several.build(services)
 
-    shown = [held, card, below, saved, words, plot, where, as_json, as_csv, *chosen.values()]
+    shown = [held, card, right, below, saved, plot, where, as_json, as_csv, *chosen.values()]
 
     def judge(path: str | None, progress: gr.Progress = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008
         yield _outputs(services, None, path, len(shown))
@@ -162,16 +166,16 @@ def _outputs(
         waiting = '<div class="welcome" role="status">Listening …</div>'
         text = parts.problem(found) if found else (parts.WELCOME if path is None else waiting)
         hidden = gr.skip() if path is not None and not found else gr.update(visible=False)
-        return (None, text, hidden, parts.status(ASK), *[gr.skip()] * (count - 4))
+        return (None, text, hidden, hidden, parts.status(ASK), *[gr.skip()] * (count - 5))
     said = found.held.prediction
     known = [("show nothing", NOTHING), *said["probabilities"]]
     files = downloads.written(services, [said])
     return (
         found.held,
-        parts.answer(said),
+        parts.answer(said) + parts.describe(said),
+        gr.update(visible=True),
         gr.update(visible=True),
         parts.status(ASK),
-        parts.describe(said),
         found.figure,
         gr.update(choices=known, value=NOTHING),
         *files,
