@@ -136,11 +136,13 @@ def by_ffmpeg(data: bytes, kind: str, most_seconds: float) -> Iterator[Block]:
 
 def _promised_seconds(file: av.container.InputContainer) -> float | None:
     """Return the length of the audio that the header states, where it does."""
+    if file.format.name in ("aac", "amr", "mp3"):
+        return None  # nothing is stated there; FFmpeg guesses from the bit rate
     stream = file.streams.audio[0]
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    if file.format.name == "aac" or file.duration is None or len(file.streams) > 1:
-        return None  # a guess from the bit rate, or the picture's length
+    if file.duration is None or len(file.streams) > 1:
+        return None  # not the audio's length but the picture's
     return float(file.duration / 1e6)
 
 
