@@ -48,9 +48,9 @@ class Calibration:
         """Return the emotions (indices, likeliest first) that hold the truth at ``coverage``."""
         order = np.argsort(-probabilities, kind="stable")
         above = np.cumsum(probabilities[order]) - probabilities[order]
-        return [int(i) for i, mass in zip(order, above, strict=True) if mass <= self.conformal_threshold] or [
-            int(order[0])
-        ]
+        kept = zip(order, above, strict=True)
+        held = [int(i) for i, mass in kept if mass <= self.conformal_threshold]
+        return held or [int(order[0])]
 
     def to_json(self) -> str:
         """Return it as JSON."""
@@ -98,7 +98,9 @@ def energy(logits: Array) -> Array:
     return result
 
 
-def fit_temperature(logits: Array, labels: NDArray[np.int64], weights: Array | None = None) -> float:
+def fit_temperature(
+    logits: Array, labels: NDArray[np.int64], weights: Array | None = None
+) -> float:
     """Return the temperature that minimises the negative log-likelihood.
 
     Args:

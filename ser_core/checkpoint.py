@@ -152,4 +152,6 @@ def _check(source: Path, model: Model, state: dict[str, torch.Tensor]) -> None:
                 f"its specification asks for {tuple(value.shape)}."
             )
         if state[name].is_floating_point() and not bool(torch.isfinite(state[name]).all()):
-            raise CheckpointError(f"The weight {name} of {source} holds values that are not numbers.")
+            raise CheckpointError(
+                f"The weight {name} of {source} holds values that are not numbers."
+            )

@@ -16,6 +16,7 @@ from ser_core import audio as audio_module
 from ser_core import calibration as calibrate
 from ser_core import checkpoint, quality, vad
 from ser_core.audio import Audio
+from ser_core.device import choose_device
 from ser_core.errors import SerError
 from ser_core.frontends import FeatureMap
 from ser_core.model import Model
@@ -30,33 +31,12 @@ MIN_SPEECH = 0.15
 """Share of a window that must be speech for the window to be judged."""
 
 
-def choose_device(wish: str = "auto") -> torch.device:
-    """Return the device that ``wish`` names: "auto", "cpu", "cuda", "cuda:1", "mps".
-
-    Raises:
-        SerError: the wish names something that this machine has not.
-    """
-    if wish in ("", "auto"):
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(wish)
-    except RuntimeError as error:
-        raise SerError(f"“{wish}” is not a device; try auto, cpu, cuda or mps.") from error
-    missing = (device.type == "cuda" and not torch.cuda.is_available()) or (
-        device.type == "mps" and not torch.backends.mps.is_available()
-    )
-    if missing:
-        raise SerError(f"This machine has no {device.type}; use SER_DEVICE=auto or cpu.")
-    return device
-
-
 def forward(model: Model, waveform: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Return logits in float32 on the CPU; half precision on CUDA."""
     device = next(model.parameters()).device
-    with torch.inference_mode(), torch.autocast(
-        device.type, dtype=torch.float16, enabled=device.type == "cuda"
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, dtype=torch.float16, enabled=device.type == "cuda"),
     ):
         return model(waveform.to(device), lengths.to(device)).float().cpu()
 
@@ -200,7 +180,9 @@ class Recognizer:
         starts = window_starts(clip.samples.shape[1], window, window // 2)
         total = clip.samples.shape[1]
         bounds = [(s / rate, min(s + window, total) / rate) for s in starts]
-        segments = [] if found.reject else vad.speech_segments(audio_module.mono(clip.samples)[0], rate)
+        segments = (
+            [] if found.reject else vad.speech_segments(audio_module.mono(clip.samples)[0], rate)
+        )
         shares = [_overlap(segments, start, end) for start, end in bounds]
         if found.reject is not None or not segments:
             reason = found.reject or (
