@@ -11,6 +11,7 @@ from ser_core.augment import EFFECTS, ROBUSTNESS, STRENGTHS, Chain
 from ser_core.corpora.clip import Clip
 from ser_core.splits import Splits, split
 from trainer import metrics
+from trainer.bootstrap import IntArray
 from trainer.errors import DataError
 from trainer.metrics import CalibrationScore, CoveragePoint, Outcomes, Scores, SpeakerScore
 from trainer.observe import (
@@ -125,7 +126,7 @@ def evaluate(
     allowed = metrics.corpus_emotions(outcomes) if allowed is None else allowed
     own, everything = metrics.restricted(outcomes, allowed), metrics.full(outcomes)
 
-    def scored(mask: np.ndarray | None, predicted: metrics.IntArray) -> Scores:
+    def scored(mask: np.ndarray | None, predicted: IntArray) -> Scores:
         part = outcomes if mask is None else outcomes.select(mask)
         said = predicted if mask is None else predicted[mask]
         return metrics.scores(part, said, rng=np.random.default_rng(seed), draws=draws)
@@ -154,7 +155,7 @@ def evaluate(
     )
 
 
-def _unsure(outcomes: Outcomes, predicted: metrics.IntArray, limit: float) -> Unsure:
+def _unsure(outcomes: Outcomes, predicted: IntArray, limit: float) -> Unsure:
     doubt = metrics.entropy(outcomes.probabilities) > limit
     right = predicted == outcomes.labels
 
@@ -255,7 +256,7 @@ def leave_one_corpus_out(
 
 
 def headline(report: Report) -> dict[str, object]:
-    """Return the checkpoint's ``metrics.json``: the figures people ask for, and the whole report."""
+    """Return ``metrics.json``: the figures people ask for, and the whole report."""
     from trainer.records import encode
 
     found = report.evaluation
