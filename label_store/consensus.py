@@ -233,7 +233,7 @@ def _open(item: _Item, reason: str) -> OpenClip:
 def seconds(span: Span) -> tuple[float | None, float | None]:
     """Return a part's start and end in seconds; (None, None) is the whole clip.
 
-    >>> seconds(("0.5", "")), seconds(WHOLE)
+    >>> seconds(("0.5", "")), seconds(("", ""))
     ((0.5, None), (None, None))
     """
     start, end = span

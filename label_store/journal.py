@@ -199,12 +199,12 @@ class Journal:
         number_at = places["number"]
         # A column that the file lacks is read from an empty cell put behind the row.
         pick = itemgetter(*(places.get(name, width) for name in _FIELDS))
-        index = file.index
+        index, make = file.index, Entry._make
         for row, offset, line in zip(_rows(lines), offsets, lines, strict=False):
             if len(row) == width:
                 row.append("")
                 try:
-                    entry = Entry(int(row[number_at]), *pick(row), index, offset, len(line))
+                    entry = make((int(row[number_at]), *pick(row), index, offset, len(line)))
                 except ValueError:
                     self._damaged(file, offset, line)
                     continue

@@ -73,7 +73,9 @@ def dawid_skene(
     for done in range(1, rounds + 1):  # noqa: B007 - reported
         prior = _normal(belief.sum(axis=0)[None, :] + SMOOTHING)[0]
         counts = np.full((len(people), classes, classes), SMOOTHING)
-        np.add.at(counts, (who, slice(None), given), belief[row])
+        for person in range(len(people)):
+            mine = who == person
+            np.add.at(counts[person].T, given[mine], belief[row[mine]])
         confusion = counts / counts.sum(axis=2, keepdims=True)
         log = np.tile(np.log(prior), (len(votes), 1))
         np.add.at(log, row, np.log(confusion[who, :, given]))
@@ -112,7 +114,7 @@ def _flat(
 
 def _normal(values: Array) -> Array:
     totals = values.sum(axis=1, keepdims=True)
-    return np.divide(values, totals, out=np.zeros_like(values), where=totals > 0)
+    return values / np.where(totals > 0, totals, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,5 +164,5 @@ def gold_scores(state: State, gold: Mapping[str, str]) -> list[GoldScore]:
 def trusted_by_gold(
     scores: Collection[GoldScore], *, accuracy: float = 0.7, seen: int = 5
 ) -> set[str]:
-    """Return annotators who labelled at least ``seen`` gold clips at ``accuracy`` (0..1) or above."""
+    """Return who labelled ``seen`` gold clips or more, a share of ``accuracy`` (0..1) rightly."""
     return {one.annotator for one in scores if one.seen >= seen and one.accuracy >= accuracy}

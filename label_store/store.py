@@ -365,6 +365,6 @@ def _moment(time_: str | datetime) -> datetime:
             time_ = datetime.fromisoformat(time_)
         except ValueError:
             raise EventError(
-                f"“{time_[:40]}” is no time; one like 2026-01-31T12:00:00Z is wanted."
+                f"“{time_!s:.40}” is no time; one like 2026-01-31T12:00:00Z is wanted."
             ) from None
     return time_ if time_.tzinfo else time_.replace(tzinfo=UTC)
