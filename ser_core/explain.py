@@ -147,7 +147,7 @@ def mel_frequencies(parameters: dict[str, Any], sample_rate: int) -> NDArray[np.
         sample_rate: hertz.
 
     >>> mel_frequencies({"n_mels": 3, "f_min": 0, "f_max": 8000, "mel_scale": "htk"}, 16000).round()
-    array([ 459., 1218., 3471.])
+    array([ 614., 1768., 3934.])
     """
     top = parameters["f_max"] or sample_rate / 2
     count = int(parameters["n_mels"])

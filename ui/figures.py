@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ui.theme import COLOURS, DARK_INK, LETTERS
+from ui.theme import COLOURS, DARK, DARK_INK, LETTERS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -244,28 +244,59 @@ def _add_line(figure: go.Figure, windows: Sequence[Window]) -> None:
     import plotly.graph_objects as go
 
     found = blocks(windows)
-    for emotion in COLOURS:
+    for emotion, colour in COLOURS.items():
         own = [block for block in found if block.emotion == emotion]
         if not own:
             continue
-        figure.add_trace(
-            go.Bar(
-                x=[round((block.start + block.end) / 2, 3) for block in own],
-                width=[round(block.end - block.start, 3) for block in own],
-                y=[round(block.probability, 3) for block in own],
-                text=[LETTERS[emotion]] * len(own) if len(found) <= 80 else None,
-                textposition="inside",
-                insidetextanchor="end",
-                textangle=0,
-                insidetextfont={"size": 11, "color": DARK_INK},
-                constraintext="none",
-                name=f"{emotion} ({LETTERS[emotion]})",
-                marker={"color": COLOURS[emotion], "line": {"width": 0}},
-                hovertemplate=f"{emotion} %{{y:.0%}}<br>%{{x:.1f}} s<extra></extra>",
-            ),
-            row=2,
-            col=1,
+        bars = go.Bar(
+            x=[round((block.start + block.end) / 2, 3) for block in own],
+            width=[round(block.end - block.start, 3) for block in own],
+            y=[round(block.probability, 3) for block in own],
+            name=emotion,
+            marker={"color": colour, "line": {"width": 0}},
+            hovertemplate=f"{emotion} %{{y:.0%}}<br>%{{x:.1f}} s<extra></extra>",
         )
+        figure.add_trace(bars, row=2, col=1)
+    places = [place for place in names(found) if place.text]
+    labels = go.Scatter(
+        x=[place.middle for place in places],
+        y=[0.04] * len(places),
+        text=[place.text for place in places],
+        textposition="top center",
+        textfont={"size": 11, "color": [place.colour for place in places]},
+        mode="text",
+        hoverinfo="skip",
+    )
+    figure.add_trace(labels, row=2, col=1)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A name on the time line."""
+
+    middle: float
+    text: str
+    colour: str
+
+
+def names(found: Sequence[Block]) -> list[Place]:
+    """Return one name for each run of blocks of one emotion, a letter where it is short.
+
+    >>> [place.text for place in names([Block(0, 9, "joy", 0.5), Block(9, 9.4, "fear", 0.4)])]
+    ['joy', 'F']
+    """
+    total = found[-1].end - found[0].start if found else 0.0
+    places = []
+    for emotion, group in itertools.groupby(found, key=lambda block: block.emotion):
+        run = list(group)
+        start, end = run[0].start, run[-1].end
+        if emotion is None:
+            continue
+        share = (end - start) / total
+        text = emotion if share > 0.1 else LETTERS[emotion] if share > 0.025 else ""
+        ink = "#ffffff" if emotion in DARK else DARK_INK
+        places.append(Place(round((start + end) / 2, 3), text, ink))
+    return places
 
 
 def _mel(mel: Mel) -> go.Heatmap:
@@ -320,17 +351,11 @@ def _dress(figure: go.Figure, mel: Mel, seconds: float, several: bool, peak: flo
         hovermode="closest",
         dragmode=False,
         barmode="overlay",
-        showlegend=several,
-        legend={
-            "orientation": "h",
-            "x": 0.14,
-            "y": 1.01,
-            "yanchor": "bottom",
-            "itemclick": False,
-            "itemdoubleclick": False,
-        },
+        showlegend=False,
     )
-    figure.update_annotations(x=0, xanchor="left", yshift=3, font={"size": 12, "color": QUIET})
+    figure.update_annotations(
+        x=0, xanchor="left", yshift=3, xshift=4, font={"size": 12, "color": QUIET}
+    )
     figure.update_xaxes(
         range=[0, seconds],
         fixedrange=True,
@@ -340,7 +365,7 @@ def _dress(figure: go.Figure, mel: Mel, seconds: float, several: bool, peak: flo
         autorange=False,
     )
     figure.update_xaxes(title={"text": "seconds", "standoff": 6}, row=last, col=1)
-    figure.update_yaxes(fixedrange=True, showgrid=False, zeroline=False)
+    figure.update_yaxes(fixedrange=True, showgrid=False, zeroline=False, ticks="")
     figure.update_yaxes(range=[-peak, peak], showticklabels=False, zeroline=True, row=1, col=1)
     if several:
         figure.update_yaxes(

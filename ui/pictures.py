@@ -59,12 +59,12 @@ def mel_frequencies(parameters: dict[str, Any], rate: int) -> npt.NDArray[np.flo
         parameters: of the ``mel`` front-end.
         rate: hertz.
     """
-    import torch
-    import torchaudio.functional as F
+    import librosa
 
-    top = parameters["f_max"] or rate / 2
-    scale = parameters["mel_scale"]
-    low = F.functional._hz_to_mel(float(parameters["f_min"]), scale)
-    high = F.functional._hz_to_mel(float(top), scale)
-    points = torch.linspace(low, high, int(parameters["n_mels"]) + 2)
-    return F.functional._mel_to_hz(points, scale)[1:-1].double().numpy()
+    points = librosa.mel_frequencies(
+        int(parameters["n_mels"]) + 2,
+        fmin=float(parameters["f_min"]),
+        fmax=float(parameters["f_max"] or rate / 2),
+        htk=parameters["mel_scale"] == "htk",
+    )
+    return np.asarray(points[1:-1], np.float64)

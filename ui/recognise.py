@@ -22,8 +22,8 @@ ASK = "Choose what you hear, or press its number. Confirming counts as much as c
 def build(services: Services) -> None:
     """Build the tab inside the current Blocks."""
     held = gr.State(None)
-    with gr.Row():
-        with gr.Column(scale=5, min_width=300):
+    with gr.Row(elem_id="bench"):
+        with gr.Column(scale=5, min_width=300, elem_id="bench-left"):
             sound = gr.Audio(
                 label="A clip of speech",
                 sources=["upload", "microphone"],

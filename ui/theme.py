@@ -32,6 +32,9 @@ LETTERS: dict[str, str] = {emotion: emotion[0].upper() for emotion in EMOTIONS} 
 """One sign an emotion, where a name does not fit."""
 
 DARK_INK = "#1b1a17"
+DARK = frozenset({"boredom", "sadness", "surprise"})
+"""Emotions whose colour needs white letters on it."""
+
 FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Consolas", "monospace")
 
