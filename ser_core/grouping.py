@@ -9,31 +9,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from ser_core.audio import AUDIO_ENDINGS
 from ser_core.corpora import READERS
-from ser_core.corpora.base import AUDIO_ENDINGS, Refused, content_hash, source_stem
+from ser_core.corpora.base import Refused, content_hash, source_stem
 from ser_core.corpora.clip import Clip
 from ser_core.errors import CorpusError
 
 # Names that many unrelated recordings share; only with their folder do they mean one recording.
 _GENERIC = frozenset(
-    [
-        "audio",
-        "clip",
-        "file",
-        "microphone",
-        "output",
-        "record",
-        "recording",
-        "sample",
-        "sound",
-        "speech",
-        "track",
-        "untitled",
-        "voice",
-        "wav",
-        "neu",
-        "aufnahme",
-    ]
+    "audio clip file microphone output record recording sample sound speech track untitled voice "
+    "wav neu aufnahme".split()  # noqa: SIM905 - a list of words reads best as words
 )
 # A shorter name shared with a clip of a known speaker (SAVEE's a01) is taken for chance.
 _TELLING = 5
@@ -238,16 +223,9 @@ def _assemble(
         Group(name, name.rpartition("/")[0], clips[found[0]].corpus, True, tuple(sorted(found)))
         for name, found in members.items()
     ]
-    groups += [
-        Group(
-            name,
-            clips[found[0]].family or clips[found[0]].corpus,
-            clips[found[0]].corpus,
-            False,
-            tuple(found),
-        )
-        for name, found in strangers.items()
-    ]
+    for name, found in strangers.items():
+        first = clips[found[0]]
+        groups.append(Group(name, first.family or first.corpus, first.corpus, False, tuple(found)))
     groups.sort(key=lambda one: one.name)
     return Grouping(tuple(groups), ambiguous, same_content)
 

@@ -63,11 +63,8 @@ def read_table(path: Path) -> dict[str, Side]:
     Raises:
         CorpusError: another header, an unknown side or a speaker named twice.
     """
-    lines = [
-        line
-        for line in path.read_text(encoding="utf-8-sig").splitlines()
-        if line[:1] not in ("", "#")
-    ]
+    text = path.read_text(encoding="utf-8-sig")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     table: dict[str, Side] = {}
     for number, row in enumerate(csv.reader(lines)):
         if number == 0:

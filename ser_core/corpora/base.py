@@ -11,52 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ser_core import emotions
+from ser_core.audio import AUDIO_ENDINGS
 from ser_core.corpora.clip import Clip, Problem, Reading
 from ser_core.errors import CorpusError, UnknownEmotionError
-
-AUDIO_ENDINGS: frozenset[str] = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".aiff",
-        ".aif",
-        ".aifc",
-        ".au",
-        ".m4a",
-        ".aac",
-        ".webm",
-        ".mp4",
-        ".wma",
-        ".w64",
-        ".caf",
-        ".sph",
-        ".3gp",
-        ".amr",
-        ".mkv",
-    ]
-)
-"""Endings, lower case, of the files that a reader takes for audio."""
 
 # In which container a recording is taken when it lies there in several; lossless first.
 _PREFERENCE = (".wav", ".wave", ".flac", ".aiff", ".aif", ".opus", ".ogg", ".m4a", ".mp3")
 
+_CHANGES = (
+    "aug(?:mented|mentation)?|nois(?:e|y|ed)|(?:gaussian|white)[_-]?noise|gaussian|stretch(?:ed)?"
+    "|(?:time|pitch)[_-]?(?:stretch(?:ed)?|shift(?:ed)?)|pitch(?:ed)?|shift(?:ed)?|speed|slow|fast"
+    "|rate|reverb|(?:low|high)[_-]?pass|gain|loud|quiet|volume|mask(?:ed)?|mixup|copy|kopie"
+    "|dup(?:licate)?|corrected|fixed|clean(?:ed)?|denoised|norm(?:ali[sz]ed)?|trim(?:med)?"
+    "|resampled|mono|stereo|16k(?:hz)?|edit(?:ed)?"
+)
 _COPY_SUFFIX = re.compile(
-    r"""(?ix)
-    (?:
-        \s*\(\d+\) | \s*-\s*(?:copy|kopie)(?:\s*\(\d+\))?
-      | [\s_.\-]+ (?: aug(?:mented|mentation)? | noise | noisy | noised | stretch(?:ed)?
-          | time[_\-]?stretch(?:ed)? | pitch(?:ed)? | pitch[_\-]?shift(?:ed)? | shift(?:ed)?
-          | time[_\-]?shift(?:ed)? | speed | slow | fast | rate | reverb | lowpass | low[_\-]?pass
-          | highpass | gain | loud | quiet | volume | gaussian | gaussian[_\-]?noise | white[_\-]?noise
-          | mask(?:ed)? | mixup | copy | kopie | dup(?:licate)? | corrected | fixed | clean(?:ed)?
-          | denoised | norm(?:alised|alized)? | trim(?:med)? | resampled | mono | stereo | 16k(?:hz)? | edit(?:ed)?
-        ) (?: [_\-]?[x+\-]?\d+(?:[._]\d+)?(?:db|hz|x|st|pct)? )?
-    )$"""
+    r"(?i)(?:\s*\(\d+\)"
+    r"|\s*-\s*(?:copy|kopie)(?:\s*\(\d+\))?"
+    rf"|[\s_.-]+(?:{_CHANGES})(?:[_-]?[x+-]?\d+(?:[._]\d+)?(?:db|hz|x|st|pct)?)?)$"
 )
 
 
@@ -119,7 +91,7 @@ def emotion_of_word(word: str) -> str:
 
 
 def audio_files(folder: Path) -> Iterator[Path]:
-    """Yield every audio file under ``folder``, sorted by path; links to folders are not followed."""
+    """Yield every audio file under ``folder``, sorted; links to folders are not followed."""
     for here, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
@@ -190,7 +162,7 @@ class Reader(ABC):
         if relative.name.startswith("."):
             raise Refused(
                 "hidden-file",
-                "a hidden file with an audio ending, as some archivers leave behind; not a recording.",
+                "hidden, as the leavings of some archivers are; not taken for a recording.",
             )
         try:
             found = self.parse(relative)
@@ -238,7 +210,7 @@ class Reader(ABC):
         return Reading(self.name, refined, (*problems, *copies))
 
     def detect(self, folder: Path) -> float:
-        """Return which share of a folder's audio names (of the first 300) this reader can read.
+        """Return which share of a folder's audio names (300 of them, evenly) it can read.
 
         Args:
             folder: any folder.
@@ -246,18 +218,16 @@ class Reader(ABC):
         Returns:
             0 (none) to 1 (all).
         """
-        seen = readable = 0
-        for path in audio_files(folder):
-            try:
-                self.clip(path, PurePosixPath(path.relative_to(folder).as_posix()))
-                readable += 1
-            except Refused as refused:
-                if refused.kind == "hidden-file":
-                    continue
-            seen += 1
-            if seen == 300:
-                break
-        return readable / seen if seen else 0.0
+        paths = [path for path in audio_files(folder) if not path.name.startswith(".")]
+        sample = paths[:: max(1, len(paths) // 300)]
+        return sum(self._reads(path, folder) for path in sample) / max(1, len(sample))
+
+    def _reads(self, path: Path, folder: Path) -> bool:
+        try:
+            self.clip(path, PurePosixPath(path.relative_to(folder).as_posix()))
+        except Refused:
+            return False
+        return True
 
 
 def _identity(clip: Clip) -> tuple[str, str, str, str]:

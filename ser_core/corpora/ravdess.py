@@ -37,7 +37,7 @@ class Ravdess(Reader):
         "names like 03-01-05-01-02-01-12.wav"
     )
     family = "ravdess"
-    folder_names = ("ravdess", "ravdess_speech", "audio_speech_actors_01-24")
+    folder_names: tuple[str, ...] = ("ravdess", "ravdess_speech", "audio_speech_actors_01-24")
 
     def parse(self, relative: PurePosixPath) -> Found:
         match = _NAME.fullmatch(relative.stem)

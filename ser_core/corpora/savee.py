@@ -39,13 +39,13 @@ class Savee(Reader):
         if match is None:
             raise Refused("unreadable-name", "expected a name like DC_a01 or DC/a01 (SAVEE).")
         prefix, code, number = match.groups()
-        # Names repeat across speakers, so without a prefix the nearest folder that names one decides.
+        # Names repeat across speakers: without a prefix the nearest folder that is one decides.
         folders = [part.upper() for part in reversed(relative.parts[:-1])]
         speaker = (prefix or next((part for part in folders if part in _SPEAKERS), "")).upper()
         if not speaker:
             raise Refused(
                 "unknown-speaker",
-                f"neither the name nor a folder above says who speaks (one of {', '.join(_SPEAKERS)}).",
+                f"neither its name nor a folder says who speaks ({', '.join(_SPEAKERS)}).",
             )
         emotion = emotion_of_code(_CODES, code)
         return Found(emotion, speaker, "m", f"{code.lower()}{int(number):02d}")

@@ -18,7 +18,10 @@ class Urdu(Reader):
     title = "URDU"
     licence = "research only"
     url = "https://github.com/siddiquelatif/URDU-Dataset"
-    citation = "Latif et al., Cross Lingual Speech Emotion Recognition: Urdu vs. Western Languages, FIT 2018"
+    citation = (
+        "Latif et al., Cross Lingual Speech Emotion Recognition: Urdu vs. Western Languages, "
+        "FIT 2018"
+    )
     description = "Urdu, natural (talk shows), 38 speakers, 4 emotions; names like SM1_F10_A010.wav"
     folder_names = ("urdu", "urdu-dataset")
 
