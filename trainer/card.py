@@ -56,7 +56,7 @@ def model_card(report: Report, specification: Specification, licence: str = LICE
         "probable of the emotions that the clip's corpus has; *any emotion* takes the most "
         "probable of all, which is what the page shows. Intervals: 95 %, bootstrap over speakers.",
         "",
-        "| clips of | UAR | accuracy | macro-F1 | UAR, any emotion | majority class: UAR, accuracy |",
+        "| clips of | UAR | accuracy | macro-F1 | UAR, any emotion | majority: UAR, accuracy |",
         "| --- | --- | --- | --- | --- | --- |",
         _row("**all**", head, full),
         *(_row(name, s.restricted, s.full) for name, s in found.by_corpus.items()),
