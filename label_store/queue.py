@@ -1,0 +1,332 @@
+"""Which clip comes next for whom."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from label_store import scores
+from label_store.errors import StoreError
+from label_store.fold import ClipView, State
+from label_store.leases import Lease, Leases, LeaseTable
+from label_store.store import LabelStore
+
+STRATEGIES: Final = (
+    "entropy",
+    "margin",
+    "bald",
+    "disagreement",
+    "label-error",
+    "balance",
+    "random",
+)
+RECOUNT: Final = 20
+"""Events after which strategies that look at the votes are computed anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A clip that may be shown.
+
+    Attributes:
+        clip: the clip's hash.
+        file_name, corpus: its name, and where it comes from.
+        emotion: the label it has now, or "".
+        probabilities: emotion -> probability; for ``label-error`` out of sample.
+        samples: probabilities of several draws [draw, class], for ``bald``.
+    """
+
+    clip: str
+    file_name: str = ""
+    corpus: str = ""
+    emotion: str = ""
+    probabilities: Mapping[str, float] | None = None
+    samples: ArrayLike | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """How the queue chooses.
+
+    Attributes:
+        strategy: one of STRATEGIES.
+        random_share: clips drawn at random, whatever the strategy; 0.2..1. Without them, what the
+            model is wrongly sure of is never seen.
+        balance: weight of class and corpus balance beside the strategy, 0..1.
+        overlap: share of clips that several annotators are to label, 0..1.
+        overlap_votes: how many annotators those clips get, 2 or more.
+        lease_seconds: how long a shown clip is kept from others, above 0.
+    """
+
+    strategy: str = "entropy"
+    random_share: float = 0.25
+    balance: float = 0.0
+    overlap: float = 0.1
+    overlap_votes: int = 2
+    lease_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise StoreError(f"“{self.strategy}” is no strategy. Known: {', '.join(STRATEGIES)}.")
+        for name, low in (("random_share", 0.2), ("balance", 0.0), ("overlap", 0.0)):
+            if not low <= getattr(self, name) <= 1:
+                raise StoreError(f"{name} is {getattr(self, name)}; {low} to 1 is wanted.")
+        if self.overlap_votes < 2 or self.lease_seconds <= 0:
+            raise StoreError("overlap_votes has to be 2 or more, lease_seconds above 0.")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A clip to show.
+
+    Attributes:
+        candidate: the clip.
+        lease: until when it is kept from others.
+        head: id of the clip's latest change; give it back as ``expect``.
+        why: the strategy, ``random``, ``skipped`` or ``resumed``.
+    """
+
+    candidate: Candidate
+    lease: Lease
+    head: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an annotator is.
+
+    Attributes:
+        done: candidates that the annotator labelled.
+        skipped: candidates that they skipped and did not label.
+        remaining: candidates that still wait for a label that the annotator could give.
+        total: all candidates.
+        per_hour: labels an hour over the last sitting's labels (50 at most); None below two.
+    """
+
+    done: int
+    skipped: int
+    remaining: int
+    total: int
+    per_hour: float | None
+
+
+class LabelQueue:
+    """Hands out clips so that two people never have the same one before them by accident.
+
+    Args:
+        store: where votes and leases are.
+        candidates: clips that may be shown.
+        rng: draws the random share.
+        settings: how to choose.
+        clock: seconds since 1970, for leases.
+    """
+
+    def __init__(
+        self,
+        store: LabelStore,
+        candidates: Sequence[Candidate],
+        rng: np.random.Generator,
+        settings: QueueSettings | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.settings = settings or QueueSettings()
+        self.leases = Leases(store.folder, clock)
+        self._rng = rng
+        self.replace(candidates)
+
+    def replace(self, candidates: Sequence[Candidate]) -> None:
+        """Take other candidates, for instance with a new model's probabilities."""
+        self.candidates = tuple({one.clip: one for one in candidates}.values())
+        self._place = {one.clip: place for place, one in enumerate(self.candidates)}
+        self._order: NDArray[np.int64] | None = None
+        self._counted_at = 0
+
+    def next(self, annotator: str, session: str, *, ahead: Sequence[str] = ()) -> Ticket | None:
+        """Return the next clip for a sitting, held for it; None when nothing is left.
+
+        A sitting that already holds a clip (the page was loaded again) gets that one back.
+
+        Args:
+            annotator, session: who, in which sitting; another browser is another sitting.
+            ahead: clips the page has already (shown, or fetched before they are asked for): those
+                are neither given back nor given again.
+
+        Raises:
+            SaveError: the lease can't be written.
+        """
+        with self.leases.exclusive() as table:
+            # Read under the lock: whoever gave a lease back had saved before.
+            state = self.store.state()
+            for lease in table.held(annotator, session):
+                mine = state.clip(lease.clip)
+                if annotator in mine.whole() or annotator in mine.skips:
+                    table.release(lease.clip, annotator, session)
+                elif lease.clip in self._place and lease.clip not in ahead:
+                    return self._ticket(self._place[lease.clip], lease, state, "resumed")
+            place, why = self._choose(state, table, annotator, frozenset(ahead))
+            if place is None:
+                return None
+            clip = self.candidates[place].clip
+            lease = table.take(clip, annotator, session, self.settings.lease_seconds)
+            return self._ticket(place, lease, state, why)
+
+    def progress(self, annotator: str) -> Progress:
+        """Return how far an annotator is."""
+        state = self.store.state()
+        done = skipped = remaining = 0
+        for candidate in self.candidates:
+            if candidate.clip not in state:
+                remaining += 1
+                continue
+            view = state.clip(candidate.clip)
+            voted = annotator in view.whole()
+            done += voted
+            skipped += not voted and annotator in view.skips
+            remaining += not voted and len(view.whole()) < self._wanted(candidate.clip)
+        return Progress(done, skipped, remaining, len(self.candidates), rate(state, annotator))
+
+    def _ticket(self, place: int, lease: Lease, state: State, why: str) -> Ticket:
+        candidate = self.candidates[place]
+        return Ticket(candidate, lease, state.clip(candidate.clip).head, why)
+
+    def _wanted(self, clip: str) -> int:
+        # The clip's own hash decides, so that every process agrees on which clips overlap.
+        share = int(clip[:8], 16) / 2**32
+        return self.settings.overlap_votes if share < self.settings.overlap else 1
+
+    def _choose(
+        self, state: State, table: LeaseTable, annotator: str, ahead: frozenset[str]
+    ) -> tuple[int | None, str]:
+        holders = table.holders()
+
+        def open_to(place: int) -> int:
+            """0 = not open, 1 = open, 2 = skipped by another, 3 = skipped by the annotator."""
+            clip = self.candidates[place].clip
+            held = holders.get(clip, ())
+            if clip in ahead or any(lease.annotator == annotator for lease in held):
+                return 0
+            view = state.clip(clip) if clip in state else _NOTHING
+            voters = {*view.whole(), *(lease.annotator for lease in held)}
+            if annotator in voters or len(voters) >= self._wanted(clip) or view.reviews:
+                return 0
+            return 3 if annotator in view.skips else 2 if view.skips else 1
+
+        if self._rng.random() < self.settings.random_share or self.settings.strategy == "random":
+            why, order = "random", self._rng.permutation(len(self.candidates))
+        else:
+            why, order = self.settings.strategy, self._ranked(state)
+        later: dict[int, int] = {}
+        for place in order.tolist():
+            openness = open_to(place)
+            if openness == 1:
+                return place, why
+            if openness:
+                later.setdefault(openness, place)
+        skipped = later.get(2, later.get(3))
+        return skipped, "skipped"
+
+    def _ranked(self, state: State) -> NDArray[np.int64]:
+        moved = len(state) - self._counted_at
+        depends = self.settings.strategy in {"disagreement", "balance"} or self.settings.balance
+        if self._order is None or (depends and moved >= RECOUNT):
+            self._counted_at = len(state)
+            rank = _rank(self._scores(state))
+            if self.settings.balance and self.settings.strategy != "balance":
+                weight = self.settings.balance
+                rank = (1 - weight) * rank + weight * _rank(self._balance(state))
+            self._order = np.argsort(-rank, kind="stable")
+        return self._order
+
+    def _scores(self, state: State) -> NDArray[np.float64]:
+        strategy = self.settings.strategy
+        if strategy == "disagreement":
+            votes = [list(state.clip(one.clip).whole().values()) for one in self.candidates]
+            return scores.disagreement(votes)
+        if strategy == "balance":
+            return self._balance(state)
+        values = np.zeros(len(self.candidates))
+        if strategy == "bald":
+            known = [place for place, one in enumerate(self.candidates) if one.samples is not None]
+            if known:
+                draws = np.stack([np.asarray(self.candidates[place].samples) for place in known])
+                values[known] = scores.bald(draws)
+            return values
+        known = [
+            place
+            for place, one in enumerate(self.candidates)
+            if one.probabilities and (strategy != "label-error" or one.emotion in one.probabilities)
+        ]
+        if not known:
+            return values
+        table, emotions = _table([self.candidates[place].probabilities or {} for place in known])
+        if strategy == "label-error":
+            given = [self.candidates[place].emotion for place in known]
+            values[known] = scores.label_error(given, table, emotions)
+        else:
+            values[known] = (scores.entropy if strategy == "entropy" else scores.margin)(table)
+        return values
+
+    def _balance(self, state: State) -> NDArray[np.float64]:
+        emotions: Counter[str] = Counter()
+        corpora: Counter[str] = Counter()
+        for view in state.clips():
+            for emotion in view.whole().values():
+                emotions[emotion] += 1
+                corpora[view.corpus] += 1
+        classes = [_likeliest(one) for one in self.candidates]
+        by_class = scores.balance(classes, emotions)
+        return (by_class + scores.balance([one.corpus for one in self.candidates], corpora)) / 2
+
+
+_NOTHING: Final = ClipView("")
+
+
+def rate(state: State, annotator: str, *, labels: int = 50) -> float | None:
+    """Return an annotator's labels an hour over their last sitting; None below two labels.
+
+    Args:
+        state: the store's state.
+        annotator: who.
+        labels: how many of the latest labels are looked at.
+    """
+    times: list[float] = []
+    session: str | None = None
+    for entry in reversed(state.entries):
+        if entry.annotator != annotator or entry.action != "label":
+            continue
+        if (session is not None and entry.session != session) or len(times) == labels:
+            break
+        session = entry.session
+        times.append(datetime.fromisoformat(entry.time).timestamp())
+    seconds = times[0] - times[-1] if len(times) > 1 else 0.0
+    return (len(times) - 1) / seconds * 3600 if seconds > 0 else None
+
+
+def _likeliest(candidate: Candidate) -> str:
+    given = candidate.probabilities
+    return max(given, key=lambda name: given[name]) if given else candidate.emotion
+
+
+def _rank(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each value's place between 0 (lowest) and 1; equal values share a place."""
+    _, inverse = np.unique(values, return_inverse=True)
+    top = max(int(inverse.max(initial=0)), 1)
+    return np.asarray(inverse / top, dtype=np.float64)
+
+
+def _table(
+    rows: Iterable[Mapping[str, float]],
+) -> tuple[NDArray[np.float64], list[str]]:
+    given = list(rows)
+    emotions = sorted({name for row in given for name in row})
+    return np.array([[row.get(name, 0.0) for name in emotions] for row in given]), emotions

@@ -1,0 +1,178 @@
+"""What the queue promises: no clip before two people by accident, and the telling ones first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from label_store import LabelEvent, LabelStore, LeaseError, StoreError, scores
+from label_store.queue import Candidate, LabelQueue, QueueSettings
+
+CLIPS = [hashlib.sha256(bytes([n])).hexdigest() for n in range(40)]
+
+
+class Clock:
+    now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> LabelStore:
+    return LabelStore(tmp_path, clock=clock)
+
+
+def candidates() -> list[Candidate]:
+    # The later the clip, the surer the model.
+    return [
+        Candidate(clip, f"{n}.wav", probabilities={"joy": 0.5 + n / 100, "fear": 0.5 - n / 100})
+        for n, clip in enumerate(CLIPS)
+    ]
+
+
+def queue(store: LabelStore, clock: Clock, seed: int = 0, **settings) -> LabelQueue:
+    settings = {"overlap": 0.0} | settings
+    return LabelQueue(
+        store, candidates(), np.random.default_rng(seed), QueueSettings(**settings), clock=clock
+    )
+
+
+def label(store: LabelStore, clip: str, annotator: str, action: str = "label") -> None:
+    emotion = "joy" if action == "label" else ""
+    store.append(LabelEvent(action=action, annotator=annotator, clip=clip, emotion=emotion))
+
+
+def test_two_people_share_the_clips_without_one_twice(store, clock, tmp_path) -> None:
+    ada = queue(store, clock, 1)
+    ben = queue(LabelStore(tmp_path, clock=clock), clock, 2)
+    seen: list[str] = []
+    for _ in range(20):
+        for name, mine in (("ada", ada), ("ben", ben)):
+            ticket = mine.next(name, f"{name}-browser")
+            seen.append(ticket.candidate.clip)
+            label(mine.store, seen[-1], name)
+    assert sorted(seen) == sorted(CLIPS)
+    assert ada.next("ada", "ada-browser") is None
+
+
+def test_a_reload_gets_its_clip_back_and_a_second_browser_another(store, clock) -> None:
+    first = queue(store, clock).next("ada", "laptop")
+    again = queue(store, clock, 7).next("ada", "laptop")
+    assert (again.candidate, again.why) == (first.candidate, "resumed")
+    other = queue(store, clock).next("ada", "phone")
+    assert other.candidate.clip != first.candidate.clip
+
+
+def test_clips_fetched_ahead_are_not_given_again(store, clock) -> None:
+    mine = queue(store, clock)
+    shown = mine.next("ada", "s").candidate.clip
+    fetched = mine.next("ada", "s", ahead=[shown]).candidate.clip
+    assert fetched != shown
+    assert mine.next("ada", "s", ahead=[shown, fetched]).candidate.clip not in {shown, fetched}
+
+
+def test_leases_expire_and_can_be_renewed(store, clock) -> None:
+    mine = LabelQueue(
+        store, candidates()[:1], np.random.default_rng(0), QueueSettings(overlap=0), clock=clock
+    )
+    ticket = mine.next("ada", "s")
+    assert mine.next("ben", "t") is None
+    clock.now += 200
+    mine.leases.renew(ticket.candidate.clip, "ada", "s", 300)
+    clock.now += 200
+    assert mine.next("ben", "t") is None
+    clock.now += 200
+    assert mine.next("ben", "t").candidate == ticket.candidate
+    with pytest.raises(LeaseError):
+        mine.leases.renew(ticket.candidate.clip, "ada", "s", 300)
+
+
+def test_a_lease_from_the_future_does_not_hold_after_the_clock_jumped_back(store, clock) -> None:
+    clock.now += 1e6
+    ticket = queue(store, clock).next("ada", "s")
+    clock.now -= 1e6
+    assert ticket.lease not in queue(store, clock).leases.active()
+
+
+def test_the_most_uncertain_clips_come_first_beside_a_random_share(store, clock) -> None:
+    mine = queue(store, clock, random_share=0.2)
+    reasons = Counter()
+    chosen: list[int] = []
+    for _ in range(30):
+        ticket = mine.next("ada", "s")
+        reasons[ticket.why] += 1
+        if ticket.why == "entropy":
+            chosen.append(CLIPS.index(ticket.candidate.clip))
+        label(store, ticket.candidate.clip, "ada")
+    assert chosen == sorted(chosen)
+    assert 1 <= reasons["random"] <= 15
+    with pytest.raises(StoreError, match="random_share"):
+        QueueSettings(random_share=0.1)
+
+
+def test_skipped_clips_come_last(store, clock) -> None:
+    mine = queue(store, clock)
+    skipped = mine.next("ada", "s").candidate.clip
+    label(store, skipped, "ada", "skip")
+    order = []
+    while ticket := mine.next("ada", "s"):
+        order.append(ticket.candidate.clip)
+        label(store, order[-1], "ada")
+    assert order[-1] == skipped
+    assert len(order) == len(CLIPS)
+
+
+def test_a_chosen_share_goes_to_two_people(store, clock) -> None:
+    mine = queue(store, clock, overlap=0.5)
+    for name in ("ada", "ben", "eve"):
+        while ticket := mine.next(name, name):
+            label(store, ticket.candidate.clip, name)
+    votes = Counter(len(store.clip(clip).whole()) for clip in CLIPS)
+    twice = sum(int(clip[:8], 16) / 2**32 < 0.5 for clip in CLIPS)
+    assert votes == {2: twice, 1: len(CLIPS) - twice}
+
+
+def test_progress_counts_and_paces(store, clock) -> None:
+    mine = queue(store, clock)
+    for clip in CLIPS[:5]:
+        label(store, clip, "ada")
+        clock.now += 36
+    label(store, CLIPS[5], "ada", "skip")
+    label(store, CLIPS[6], "ben")
+    progress = mine.progress("ada")
+    assert (progress.done, progress.skipped, progress.remaining) == (5, 1, 34)
+    assert progress.per_hour == pytest.approx(100)
+    assert mine.progress("eve").per_hour is None
+
+
+def test_scores_order_what_they_should() -> None:
+    sure, split = [0.9, 0.05, 0.05], [0.45, 0.45, 0.1]
+    assert scores.entropy([sure, split]).argmax() == 1
+    assert scores.margin([sure, split]).argmax() == 1
+    # Draws that contradict each other teach; draws that all say "I don't know" do not.
+    doubt = [[[0.5, 0.5], [0.5, 0.5]], [[0.95, 0.05], [0.05, 0.95]]]
+    assert scores.bald(doubt)[1] > 0.5 > 1e-9 > scores.bald(doubt)[0]
+    with pytest.raises(StoreError):
+        scores.entropy([[float("nan"), 1.0]])
+
+
+def test_a_wrong_label_is_the_most_suspicious() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1, 2], 20)
+    probabilities = np.full((60, 3), 0.05) + rng.uniform(0, 0.02, (60, 3))
+    probabilities[np.arange(60), truth] = 0.9
+    names = ["anger", "joy", "neutral"]
+    given = [names[place] for place in truth]
+    given[7] = "joy"
+    assert scores.label_error(given, probabilities, names).argmax() == 7
+    assert np.flatnonzero(scores.label_issues(given, probabilities, names)).tolist() == [7]
