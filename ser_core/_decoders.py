@@ -28,6 +28,13 @@ _BLOCK = 1 << 18  # samples over all channels
 _MOST_CHANNELS = 64
 
 
+class _Bytes(io.BytesIO):
+    """Bytes in which libsndfile may seek before the start, as it does in damaged files."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return super().seek(offset if whence else max(0, offset), whence)
+
+
 class CannotDecodeError(Exception):
     """A decoder can't read this file, or can't read on; its text is the decoder's reason.
 
@@ -64,7 +71,7 @@ def by_soundfile(data: bytes, kind: str, most_seconds: float) -> Iterator[Block]
     if kind not in SOUNDFILE_CONTAINERS:
         raise CannotDecodeError(f"libsndfile does not read {kind}", weight=0)
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with soundfile.SoundFile(_Bytes(data)) as file:
             _check_channels(file.channels)
             length = max(1, _BLOCK // file.channels)
             yield Block(np.zeros((0, file.channels), np.float32), file.samplerate, file.frames)
