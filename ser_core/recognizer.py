@@ -38,7 +38,8 @@ def forward(model: Model, waveform: torch.Tensor, lengths: torch.Tensor) -> torc
         torch.inference_mode(),
         torch.autocast(device.type, dtype=torch.float16, enabled=device.type == "cuda"),
     ):
-        return model(waveform.to(device), lengths.to(device)).float().cpu()
+        logits: torch.Tensor = model(waveform.to(device), lengths.to(device))
+        return logits.float().cpu()
 
 
 if importlib.util.find_spec("spaces") is not None:

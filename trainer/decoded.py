@@ -89,5 +89,5 @@ class DecodedClips:
 
     def samples(self, digest: str) -> NDArray[np.float32]:
         """Return a prepared clip, float32 ``[1, time]``, full scale 1."""
-        pcm = np.load(self._path(digest))
-        return (pcm.astype(np.float32) / 32768)[None, :]
+        pcm: NDArray[np.int16] = np.load(self._path(digest))
+        return (pcm.astype(np.float32) / np.float32(32768))[None, :]

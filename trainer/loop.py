@@ -61,7 +61,8 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
 
 def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     """Return the optimizer; biases and norms are not decayed."""
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for parameter in model.parameters():
         if parameter.requires_grad:
             (decayed if parameter.ndim > 1 else free).append(parameter)
@@ -131,14 +132,15 @@ class Loop:
         self.device = next(model.parameters()).device
         self.dtype = autocast_dtype(settings.precision, self.device)
         if self.device.type in ("cpu", "cuda"):
-            model.backbone.to(memory_format=torch.channels_last)
+            # The stubs of Module.to leave memory_format out.
+            model.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = make_optimizer(model, settings)
         self.averaged = (
             AveragedModel(model, avg_fn=self._average, use_buffers=True)
             if settings.average > 0
             else None
         )
-        self.scaler = torch.amp.GradScaler(
+        self.scaler = torch.amp.grad_scaler.GradScaler(
             self.device.type, enabled=self.dtype is torch.float16 and self.device.type == "cuda"
         )
         self.feature_chain = Chain.from_json(list(settings.feature_augment))
@@ -198,7 +200,7 @@ class Loop:
             loss = soft_loss(
                 logits, targets[part], weights[part], self.settings.label_smoothing
             ) * (weights[part].sum() / total)
-            self.scaler.scale(loss).backward()
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             loss_sum += float(loss.detach())
         return loss_sum * self.settings.accumulate
 
@@ -206,6 +208,8 @@ class Loop:
         """Learn from one batch; return its loss."""
         number = self.epoch * self.per_epoch + self.batch
         rng = worker_rng(self.settings.seed + 1, 0, self.epoch, self.batch)
+        # Dropout draws from here, so that a step is the same whether or not a run was resumed.
+        torch.manual_seed(int(rng.integers(2**62)))
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * rate_factor(
@@ -350,6 +354,11 @@ class Loop:
             self.evaluated, self.specification, self.validation, self.decoded, self.dtype
         )
         labels = np.array([item.label for item in self.validation])
+        if not np.isfinite(logits).all():
+            raise DivergedError(
+                f"after epoch {self.epoch + 1} the model answers with values that are no numbers; "
+                "lower the learning rate or train in fp32. Nothing was promoted."
+            )
         chance = softmax(logits)
         loss = float(-np.log(chance[np.arange(len(labels)), labels] + 1e-12).mean())
         return {"loss": loss, "uar": mean_uar(logits, self.validation)}
@@ -371,7 +380,6 @@ class Loop:
             "best": self.best or {},
             "best_score": self.best_score,
             "since_best": self.since_best,
-            "random": torch.get_rng_state(),
         }
         partial = self.folder / f".{STATE}.part"
         with partial.open("wb") as file:
@@ -405,7 +413,6 @@ class Loop:
         self.history = state["history"]
         self.best = state["best"] or None
         self.best_score, self.since_best = state["best_score"], state["since_best"]
-        torch.set_rng_state(state["random"])
         self.progress.log(f"going on from epoch {self.epoch + 1}, batch {self.batch + 1}")
 
 

@@ -1,0 +1,64 @@
+"""A tiny corpus and settings that train in a second or two."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ser_core.splits import TABLES
+from trainer.settings import Settings
+
+
+def _speech() -> ModuleType:
+    path = Path(__file__).parent / "speech.py"
+    specification = importlib.util.spec_from_file_location("trainer_test_speech", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def speech() -> ModuleType:
+    """The module that makes the corpus."""
+    return _speech()
+
+
+@pytest.fixture(scope="session")
+def tiny_corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CREMA-D names, with speakers of every side of the committed split."""
+    by_side: dict[str, list[str]] = {}
+    for speaker, side in sorted(TABLES["cremad"].items()):
+        by_side.setdefault(side, []).append(speaker)
+    speakers = by_side["train"][:4] + by_side["validation"][:2] + by_side["test"][:2]
+    root: Path = _speech().write_cremad(tmp_path_factory.mktemp("corpora"), speakers)
+    return root
+
+
+@pytest.fixture
+def tiny_settings(tiny_corpora: Path) -> Settings:
+    """A small plain network over a coarse mel, for two epochs."""
+    values: dict[str, Any] = {
+        "corpora": str(tiny_corpora),
+        "backbone": "cnn",
+        "frontend_parameters": {"n_mels": 32, "hop_length": 512},
+        "seconds": 0.6,
+        "epochs": 2,
+        "batch_size": 8,
+        "learning_rate": 0.02,
+        "augment": "train",
+        "feature_augment": [{"name": "time_mask", "width": [0, 0.1]}],
+        "workers": 0,
+        "threads": 1,
+        "precision": "fp32",
+        "average": 0.9,
+        "seed": 3,
+    }
+    return Settings().with_values(values)
