@@ -131,14 +131,15 @@ class State:
         self.entries += fresh
         for entry in fresh:
             self.by_id[entry.event_id] = entry
-            key = self._key(entry)
+            key = self.key_of(entry)
             self._clips[key].append(entry)
             if self._views:
                 self._views.pop(key, None)
             if entry.action == "undo":
                 self.undone.add(entry.target)
 
-    def _key(self, entry: Entry) -> str:
+    def key_of(self, entry: Entry) -> str:
+        """Return the key of the clip that an event is about."""
         if entry.clip:
             return entry.clip
         # A row without a file keeps its history when it is renamed.

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -129,14 +129,23 @@ class LabelStore:
             self.refresh()
         return Saved(number, stamped.event_id, stamped)
 
-    def append_many(self, events: Sequence[LabelEvent], *, label: str = "batch") -> list[Saved]:
+    def append_many(
+        self,
+        events: Sequence[LabelEvent],
+        *,
+        label: str = "batch",
+        expect: Mapping[str, str | None] | None = None,
+    ) -> list[Saved]:
         """Save a batch so that all of it is there or nothing, even after a power cut.
 
         Args:
             events: what happened, in order; as for `append`.
             label: letters that name the batch's own event file.
+            expect: clip key -> id of the clip's latest change that the annotator had before their
+                eyes; None = do not compare.
 
         Raises:
+            ConflictError: one of these clips was changed since; nothing was saved.
             EventError: one of them can't be stored; nothing was saved.
             SaveError: the disk did not take them; nothing was saved.
         """
@@ -147,6 +156,8 @@ class LabelStore:
         if not events:
             return []
         with self._exclusive():
+            for key, seen in (expect or {}).items():
+                self._compare(key, seen)
             first = self._next_number()
             heads: dict[str, str] = {}
             stamped = []

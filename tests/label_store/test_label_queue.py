@@ -161,7 +161,7 @@ def test_scores_order_what_they_should() -> None:
     assert scores.margin([sure, split]).argmax() == 1
     # Draws that contradict each other teach; draws that all say "I don't know" do not.
     doubt = [[[0.5, 0.5], [0.5, 0.5]], [[0.95, 0.05], [0.05, 0.95]]]
-    assert scores.bald(doubt)[1] > 0.5 > 1e-9 > scores.bald(doubt)[0]
+    assert scores.bald(doubt)[1] > 0.4 > 1e-9 > scores.bald(doubt)[0]
     with pytest.raises(StoreError):
         scores.entropy([[float("nan"), 1.0]])
 
