@@ -17,8 +17,10 @@ from ser_core.errors import CorpusError
 
 # Names that many unrelated recordings share; only with their folder do they mean one recording.
 _GENERIC = frozenset(
-    "audio clip file microphone output record recording sample sound speech track untitled voice "
-    "wav neu aufnahme".split()  # noqa: SIM905 - a list of words reads best as words
+    [
+        *("audio", "clip", "file", "microphone", "output", "record", "recording", "sample"),
+        *("sound", "speech", "track", "untitled", "voice", "wav", "neu", "aufnahme"),
+    ]
 )
 # A shorter name shared with a clip of a known speaker (SAVEE's a01) is taken for chance.
 _TELLING = 5
