@@ -67,6 +67,7 @@ def build_tracker(
     if name == "none":
         return Silent()
     library = _import(name.partition("-")[0])
+    failures = (OSError, RuntimeError, ValueError, TypeError, getattr(library, "Error", OSError))
     try:
         if name == "trackio":
             return _Remote(
@@ -81,7 +82,7 @@ def build_tracker(
             dir=str(folder),
             mode="offline" if name == "wandb-offline" else "online",
         )
-    except (OSError, RuntimeError, ValueError, TypeError, library.errors.Error) as error:
+    except failures as error:
         raise TrackingError(f"{name} doesn't start: {error}") from error
     return _Remote(started, started.finish)
 
