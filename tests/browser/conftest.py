@@ -1,0 +1,226 @@
+"""The real page in a real browser: a started app, a Chromium with a microphone that speaks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from ser_core import audio
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
+START_SECONDS = 120.0
+
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running studio.
+
+    Attributes:
+        url: where the page is.
+        home: its SER_HOME.
+        process: the `python app.py`.
+        log: what it prints.
+        seconds: from its start to its first answer.
+    """
+
+    url: str
+    home: Path
+    process: subprocess.Popen[bytes]
+    log: Path
+    seconds: float
+
+
+StartApp = Callable[..., Server]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is here as browser tests, and keep them in one worker (two cores, one page)."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+def find_chromium(playwright: Playwright) -> str | None:
+    """Return the browser to drive: SER_CHROMIUM, the system's, or playwright's own."""
+    named = os.environ.get("SER_CHROMIUM")
+    if named:
+        return named
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+@pytest.fixture(scope="session")
+def playwright_driver() -> Iterator[Playwright]:
+    """Playwright, stopped at the end."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def spoken_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sentence as WAV: what the fake microphone hears, again and again."""
+    clip = audio.load(ROOT / "examples" / "2_lively.flac", sample_rate=48000)
+    path = tmp_path_factory.mktemp("microphone") / "spoken.wav"
+    path.write_bytes(audio.to_wav_bytes(clip.samples, clip.sample_rate))
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(playwright_driver: Playwright, spoken_wav: Path) -> Iterator[Browser]:
+    """A headless Chromium whose microphone speaks; skipped without one, unless CI=true."""
+    program = find_chromium(playwright_driver)
+    if program is None:
+        reason = "no Chromium was found: install the package chromium, or set SER_CHROMIUM"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    flags = [*_FLAGS, f"--use-file-for-fake-audio-capture={spoken_wav}"]
+    running = playwright_driver.chromium.launch(executable_path=program, args=flags)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
+    """A function that starts `python app.py` on a free port: ``start_app(home=None, **environment)``.
+
+    It returns when the page answers; every app is stopped at the end of the session.
+    """
+    running: list[Server] = []
+
+    def start(home: Path | None = None, **environment: str) -> Server:
+        home = home or tmp_path_factory.mktemp("home")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SER_")}
+        kept |= {"SER_HOME": str(home), "SER_PORT": str(port), "SER_DEVICE": "cpu"}
+        kept |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"} | environment
+        log = tmp_path_factory.mktemp("log") / "app.txt"
+        begun = time.monotonic()
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=ROOT, env=kept, stdout=output, stderr=output
+            )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait(url, process, log, begun)
+        except BaseException:
+            process.kill()
+            raise
+        server = Server(url, home, process, log, time.monotonic() - begun)
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        _stop(server.process)
+
+
+@pytest.fixture(scope="module")
+def app_server(start_app: StartApp) -> Iterator[Server]:
+    """One real `python app.py` for a module, with a home of its own."""
+    server = start_app()
+    yield server
+    _stop(server.process)
+
+
+@pytest.fixture
+def page(browser: Browser, app_server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The module's app in a new browser context; a failed test leaves its picture and its logs."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, permissions=["microphone"]
+    )
+    opened = context.new_page()
+    lines: list[str] = []
+    opened.on("console", lambda message: lines.append(f"{message.type}: {message.text}"))
+    opened.on("pageerror", lambda error: lines.append(f"page error: {error}"))
+    opened.goto(app_server.url)
+    yield opened
+    report = request.node.stash.get(_REPORT, None)
+    if report is not None and report.failed:
+        name = "".join(c if c.isalnum() or c in "-_" else "_" for c in request.node.name)
+        SCREENSHOTS.mkdir(exist_ok=True)
+        opened.screenshot(path=SCREENSHOTS / f"failed-{name}.png", full_page=True)
+        log = app_server.log.read_text(encoding="utf-8", errors="replace")
+        text = "\n".join(["console of the page:", *lines, "", "the app:", log])
+        (SCREENSHOTS / f"failed-{name}.txt").write_text(text, encoding="utf-8")
+    context.close()
+
+
+@pytest.fixture
+def screenshot() -> Callable[[Page, str], Path]:
+    """A function that keeps a picture: ``screenshot(page, "recognise-dark")``."""
+
+    def take(page: Page, name: str) -> Path:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        page.screenshot(path=path, full_page=True)
+        return path
+
+    return take
+
+
+_REPORT = pytest.StashKey[pytest.TestReport]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[pytest.TestReport]:
+    """Keep how a test ended, so that the page's fixture knows."""
+    report = yield
+    if report.when == "call":
+        item.stash[_REPORT] = report
+    return report
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path, begun: float) -> None:
+    while time.monotonic() - begun < START_SECONDS:
+        if process.poll() is not None:
+            pytest.fail(f"app.py ended with {process.returncode}:\n{log.read_text()}")
+        try:
+            with urllib.request.urlopen(f"{url}/config", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    pytest.fail(f"app.py did not answer within {START_SECONDS:.0f} s:\n{log.read_text()}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(20)

@@ -1,0 +1,115 @@
+"""The real page in a real browser: upload, record, read, correct, find the event in the CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PATIENCE = 90_000
+
+
+def events(home: Path) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = []
+    for file in sorted((home / "labels").glob("events-*.csv")):
+        with file.open(encoding="utf-8", newline="") as text:
+            rows += csv.DictReader(text)
+    return rows
+
+
+def open_page(browser: Any, url: str, width: int = 1280, theme: str = "light") -> Any:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(f"{url}?__theme={theme}")
+    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+    return page
+
+
+def upload(page: Any, path: Path) -> None:
+    page.set_input_files("#clip input[type=file]", str(path))
+    page.wait_for_selector("#answer .verdict", timeout=PATIENCE)
+
+
+def test_upload_read_correct_and_find_the_event(
+    browser: Any, app_server: Any, speech: Path, screenshot: Callable[[Any, str], None]
+) -> None:
+    page = open_page(browser, app_server.url)
+    upload(page, speech)
+    assert speech.name in page.inner_text("#answer .file")
+    page.wait_for_selector("#picture .js-plotly-plot .playhead", state="attached")
+    assert page.locator("#picture .subplot").count() >= 2
+    page.click("#choose-sadness")
+    page.wait_for_selector("#saved .done", timeout=PATIENCE)
+    assert "Saved #1" in page.inner_text("#saved")
+    page.keyboard.press("Numpad6")
+    page.wait_for_function("document.querySelector('#saved').innerText.includes('#2: joy')")
+    rows = events(app_server.home)
+    assert [row["emotion"] for row in rows] == ["sadness", "joy"]
+    assert {row["file_name"] for row in rows} == {speech.name}
+    kept = list((app_server.home / "clips").glob("*/*"))
+    assert [path.read_bytes() for path in kept] == [speech.read_bytes()]
+    screenshot(page, "recognise-wide-light")
+
+
+def test_record_from_the_microphone(browser: Any, app_server: Any) -> None:
+    page = open_page(browser, app_server.url)
+    page.click("#clip button[aria-label='Record audio']")
+    page.click("#clip button.record-button")
+    page.wait_for_timeout(3000)
+    page.click("#clip button.stop-button")
+    page.wait_for_selector("#answer .verdict", timeout=PATIENCE)
+    page.wait_for_selector("#picture .js-plotly-plot", timeout=PATIENCE)
+    page.click("#choose-anger")
+    page.wait_for_selector("#saved .done", timeout=PATIENCE)
+    assert [row["emotion"] for row in events(app_server.home)] == ["anger"]
+
+
+def test_what_is_no_sound_gets_a_sentence_and_no_event(
+    browser: Any, app_server: Any, tmp_path: Path
+) -> None:
+    text = tmp_path / "diary.wav"
+    text.write_text("dear diary", encoding="utf-8")
+    page = open_page(browser, app_server.url)
+    upload(page, text)
+    said = page.inner_text("#answer")
+    assert "diary.wav" in said
+    assert "Traceback" not in page.content()
+    page.keyboard.press("1")
+    page.wait_for_timeout(500)
+    assert events(app_server.home) == []
+
+
+def test_the_picture_seeks_the_sound_by_click_and_key(
+    browser: Any, app_server: Any, speech: Path
+) -> None:
+    page = open_page(browser, app_server.url)
+    upload(page, speech)
+    page.wait_for_selector("#picture .js-plotly-plot .playhead", state="attached")
+    page.wait_for_function("document.querySelector('#clip audio').duration > 2")
+    plot = page.locator("#picture .js-plotly-plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6)
+    at = page.evaluate("document.querySelector('#clip audio').currentTime")
+    assert 1.0 < at < 2.0
+    page.focus("#picture .js-plotly-plot")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.querySelector('#clip audio').currentTime") == pytest.approx(
+        at + 0.5, abs=0.05
+    )
+
+
+def test_at_360_px_nothing_runs_out_of_the_page(
+    browser: Any, app_server: Any, speech: Path, screenshot: Callable[[Any, str], None]
+) -> None:
+    page = open_page(browser, app_server.url, width=360, theme="dark")
+    upload(page, speech)
+    page.wait_for_selector("#picture .js-plotly-plot", timeout=PATIENCE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    answer, choices = (page.locator(name).bounding_box() for name in ("#answer", "#put-right"))
+    assert answer["y"] < choices["y"]
+    screenshot(page, "recognise-narrow-dark")
