@@ -102,9 +102,7 @@ def label_issues(
     from cleanlab.filter import find_label_issues
 
     rows = _probabilities(probabilities, 2)
-    found: Any = find_label_issues(
-        _places(labels, emotions, rows), rows, filter_by="confident_learning", n_jobs=1
-    )
+    found: Any = find_label_issues(_places(labels, emotions, rows), rows, n_jobs=1)
     return np.asarray(found, dtype=np.bool_)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from label_store import names
-from label_store.errors import StoreError
 from label_store.event import LabelEvent, Saved
 from label_store.exchange.rows import LabelRow, RowProblem, Table
 from label_store.fold import State
@@ -62,6 +61,7 @@ def plan(
     annotator: str,
     canonical: Callable[[str], str],
     *,
+    refusal: type[Exception] = ValueError,
     corpus: str = "",
     resolve: Callable[[str], str | None] | None = None,
     keep_annotators: bool = False,
@@ -72,8 +72,8 @@ def plan(
         store: where to.
         table: what comes in.
         annotator: who imports; the labels become theirs.
-        canonical: returns an emotion's canonical name, or raises an exception whose text says
-            why it can't.
+        canonical: returns an emotion's canonical name, or raises ``refusal``.
+        refusal: the exception whose text says why a word is no emotion.
         corpus: for rows that name none.
         resolve: file name -> the clip's SHA-256, or None where there is no such file; rows whose
             file nobody has are taken under their name and noted as ``missing-file``.
@@ -85,7 +85,7 @@ def plan(
     problems = list(table.problems)
     seen: dict[tuple[str, object, object, str], LabelRow] = {}
     for raw in table.rows:
-        row = _canonical(raw, canonical, corpus, problems)
+        row = _canonical(raw, canonical, refusal, corpus, problems)
         if row is None:
             continue
         clip = _clip(row, by_name, resolve)
@@ -99,7 +99,7 @@ def plan(
         if not clip:
             reason = "No such file is known; the label is kept under its name until there is one."
             problems.append(RowProblem(row.line, row.file_name, "missing-file", reason))
-        changes.append(_change(_with(row, clip, who), key, state))
+        changes.append(_change(replace(row, clip=clip, annotator=who), key, state))
     contradicted = {p.name for p in problems if p.kind == "conflicting-duplicate"}
     changes = [one for one in changes if one.row.file_name not in contradicted]
     heads = {one.key: state.clip(one.key).head for one in changes}
@@ -124,38 +124,18 @@ def apply(store: LabelStore, made: ImportPlan, *, session: str = "") -> list[Sav
 
 
 def _canonical(
-    row: LabelRow, canonical: Callable[[str], str], corpus: str, problems: list[RowProblem]
+    row: LabelRow,
+    canonical: Callable[[str], str],
+    refusal: type[Exception],
+    corpus: str,
+    problems: list[RowProblem],
 ) -> LabelRow | None:
     try:
         emotion = canonical(row.emotion)
-    except Exception as error:  # noqa: BLE001 - the caller's own table of emotions decides which
+    except refusal as error:
         problems.append(RowProblem(row.line, row.file_name, "unknown-emotion", str(error)))
         return None
-    return LabelRow(
-        row.file_name,
-        emotion,
-        row.corpus or corpus,
-        row.clip,
-        row.start,
-        row.end,
-        row.annotator,
-        row.extra,
-        row.line,
-    )
-
-
-def _with(row: LabelRow, clip: str, annotator: str) -> LabelRow:
-    return LabelRow(
-        row.file_name,
-        row.emotion,
-        row.corpus,
-        clip,
-        row.start,
-        row.end,
-        annotator,
-        row.extra,
-        row.line,
-    )
+    return replace(row, emotion=emotion, corpus=row.corpus or corpus)
 
 
 def _by_name(state: State) -> dict[str, set[str]]:
@@ -208,26 +188,26 @@ def _change(row: LabelRow, key: str, state: State) -> Change:
 
 def _events(change: Change, session: str) -> Iterable[LabelEvent]:
     row = change.row
-    common = {"annotator": row.annotator, "session": session, "clip": row.clip}
     if "rename" in change.kind:
         yield LabelEvent(
             action="rename",
+            annotator=row.annotator,
+            session=session,
+            clip=row.clip,
             file_name=row.file_name,
             former_name=change.former_name,
             corpus=row.corpus,
-            **common,
         )
     if change.kind.startswith(("new", "relabel")):
         yield LabelEvent(
             action="label",
+            annotator=row.annotator,
+            session=session,
+            clip=row.clip,
             file_name=row.file_name,
             corpus=row.corpus,
             emotion=row.emotion,
             start=row.start,
             end=row.end,
             extra=dict(row.extra),
-            **common,
         )
-
-
-__all__ = ["Change", "ImportPlan", "StoreError", "apply", "plan"]

@@ -174,5 +174,6 @@ def test_a_wrong_label_is_the_most_suspicious() -> None:
     names = ["anger", "joy", "neutral"]
     given = [names[place] for place in truth]
     given[7] = "joy"
+    probabilities[7, 0] = 2.0
     assert scores.label_error(given, probabilities, names).argmax() == 7
     assert np.flatnonzero(scores.label_issues(given, probabilities, names)).tolist() == [7]
