@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -111,9 +112,10 @@ def browser(playwright_driver: Playwright, spoken_wav: Path) -> Iterator[Browser
 
 @pytest.fixture(scope="session")
 def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
-    """A function that starts `python app.py` on a free port: ``start_app(home=None, **environment)``.
+    """A function that starts `python app.py` on a free port.
 
-    It returns when the page answers; every app is stopped at the end of the session.
+    ``start_app(home=None, **environment)`` returns when the page answers. What still runs at
+    the end of the session is stopped.
     """
     running: list[Server] = []
 
@@ -146,35 +148,56 @@ def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
         _stop(server.process)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def app_server(start_app: StartApp) -> Iterator[Server]:
-    """One real `python app.py` for a module, with a home of its own."""
+    """A real `python app.py` for this test alone, with an empty home."""
     server = start_app()
     yield server
     _stop(server.process)
 
 
+@pytest.fixture(scope="session")
+def shared_server(start_app: StartApp) -> Server:
+    """One real `python app.py` for every test that writes nothing."""
+    return start_app()
+
+
 @pytest.fixture
-def page(browser: Browser, app_server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The module's app in a new browser context; a failed test leaves its picture and its logs."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, permissions=["microphone"]
-    )
-    opened = context.new_page()
-    lines: list[str] = []
-    opened.on("console", lambda message: lines.append(f"{message.type}: {message.text}"))
-    opened.on("pageerror", lambda error: lines.append(f"page error: {error}"))
-    opened.goto(app_server.url)
-    yield opened
+def page(browser: Browser, shared_server: Server) -> Page:
+    """The shared app, opened in a browser context of its own."""
+    size = {"width": 1280, "height": 900}
+    opened = browser.new_context(viewport=size, permissions=["microphone"]).new_page()
+    opened.goto(shared_server.url)
+    return opened
+
+
+@pytest.fixture(scope="session")
+def speech() -> Path:
+    """A clip of speech that the project ships, longer than two seconds."""
+    return ROOT / "examples" / "2_lively.flac"
+
+
+@pytest.fixture(autouse=True)
+def evidence(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close the pages after each test; of a failed one keep their pictures and the apps' logs."""
+    if "browser" not in request.fixturenames:
+        yield
+        return
+    running: Browser = request.getfixturevalue("browser")
+    yield
+    pages = [opened for context in running.contexts for opened in context.pages]
     report = request.node.stash.get(_REPORT, None)
     if report is not None and report.failed:
-        name = "".join(c if c.isalnum() or c in "-_" else "_" for c in request.node.name)
+        name = "failed-" + re.sub(r"[^\w-]+", "_", request.node.name)
         SCREENSHOTS.mkdir(exist_ok=True)
-        opened.screenshot(path=SCREENSHOTS / f"failed-{name}.png", full_page=True)
-        log = app_server.log.read_text(encoding="utf-8", errors="replace")
-        text = "\n".join(["console of the page:", *lines, "", "the app:", log])
-        (SCREENSHOTS / f"failed-{name}.txt").write_text(text, encoding="utf-8")
-    context.close()
+        for number, opened in enumerate(pages):
+            opened.screenshot(path=SCREENSHOTS / f"{name}-{number}.png", full_page=True)
+        for fixture in ("app_server", "shared_server"):
+            if fixture in request.fixturenames:
+                log = request.getfixturevalue(fixture).log
+                shutil.copyfile(log, SCREENSHOTS / f"{name}-{fixture}.txt")
+    for context in running.contexts:
+        context.close()
 
 
 @pytest.fixture
