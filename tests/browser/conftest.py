@@ -192,10 +192,9 @@ def evidence(request: pytest.FixtureRequest) -> Iterator[None]:
         SCREENSHOTS.mkdir(exist_ok=True)
         for number, opened in enumerate(pages):
             opened.screenshot(path=SCREENSHOTS / f"{name}-{number}.png", full_page=True)
-        for fixture in ("app_server", "shared_server"):
-            if fixture in request.fixturenames:
-                log = request.getfixturevalue(fixture).log
-                shutil.copyfile(log, SCREENSHOTS / f"{name}-{fixture}.txt")
+        used = request.node.funcargs.values()
+        for server in {one.log: one for one in used if isinstance(one, Server)}.values():
+            shutil.copyfile(server.log, SCREENSHOTS / f"{name}-app.txt")
     for context in running.contexts:
         context.close()
 
