@@ -173,11 +173,14 @@ def _values() -> dict[str, Any]:
 
 
 def head() -> str:
-    """Return what the page's head needs: its own script, no remote file."""
-    script = (STATIC / "page.js").read_text(encoding="utf-8")
-    return f"<script>{script}</script>"
+    """Return what the page's head needs: its own scripts, no remote file."""
+    scripts = [path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.js"))]
+    return "".join(f"<script>{script}</script>" for script in scripts)
 
 
 def css() -> str:
-    """Return the page's style sheet."""
-    return emotion_css() + (STATIC / "style.css").read_text(encoding="utf-8")
+    """Return the page's style sheet: the common one, then those of single tabs."""
+    common = STATIC / "style.css"
+    others = sorted(path for path in STATIC.glob("*.css") if path != common)
+    sheets = [path.read_text(encoding="utf-8") for path in (common, *others)]
+    return emotion_css() + "".join(sheets)
