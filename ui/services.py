@@ -14,6 +14,7 @@ from ui.identity import Identity
 if TYPE_CHECKING:
     from label_store.store import LabelStore
     from ser_core.champion import Serving
+    from ui.corpus_catalogue import Catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -70,6 +71,13 @@ class Services:
         from label_store.store import LabelStore
 
         return LabelStore(self.home)
+
+    @functools.cached_property
+    def catalogue(self) -> Catalogue:
+        """The clips of this home: those of its corpora and those of the store."""
+        from ui.corpus_catalogue import Catalogue
+
+        return Catalogue(self.home, self.store)
 
     @property
     def serving(self) -> Serving:

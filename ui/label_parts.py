@@ -1,0 +1,219 @@
+"""Pieces of HTML of the Label tab; what varies is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from label_store.journal import Entry
+from label_store.queue import Progress
+from ser_core.emotions import EMOTIONS
+from ui.label_desk import Shown
+from ui.parts import bars, percent, swatch
+
+KEYS: tuple[tuple[str, str], ...] = (
+    ("1 – 9", "choose the emotion with that digit, also on the number pad"),
+    ("Enter", "confirm what the model says"),
+    ("S", "skip this clip"),
+    ("U", "undo the last decision"),
+    ("R", "play from the start"),
+    ("space", "play or pause"),
+    ("?", "show or hide this list"),
+)
+
+WHY: dict[str, str] = {
+    "entropy": "the model is unsure of it",
+    "margin": "the model wavers between two",
+    "bald": "the model is unsure of it",
+    "disagreement": "annotators differ",
+    "label-error": "its label may be wrong",
+    "balance": "its kind is rare so far",
+    "random": "drawn at random",
+    "skipped": "it was skipped before",
+    "resumed": "it was waiting for you",
+    "reopened": "you asked for it again",
+}
+
+STRATEGIES: tuple[tuple[str, str], ...] = (
+    ("what the model is least sure of", "entropy"),
+    ("what it wavers on between two", "margin"),
+    ("what annotators differ on", "disagreement"),
+    ("labels that may be wrong", "label-error"),
+    ("rare emotions and corpora", "balance"),
+    ("at random", "random"),
+)
+
+EMPTY = (
+    '<div class="welcome"><h2>There is nothing to label yet</h2>'
+    "Bring clips in one of three ways, then press <b>Look again</b>:"
+    "<ol><li>put a corpus under <code>corpora</code> in the studio's home folder, "
+    "for instance <code>data/corpora/emodb</code> (<code>python -m trainer download emodb</code> "
+    "does so for you);</li>"
+    "<li>import a table of file names and emotions on the <b>Corpus</b> tab;</li>"
+    "<li>recognise a clip on the first tab and put it right: it is kept here.</li></ol></div>"
+)
+
+HELP = (
+    '<dialog id="label-help" aria-label="Keys"><h2>Keys</h2><dl class="keys">'
+    + "".join(f"<dt><kbd>{key}</kbd></dt><dd>{text}</dd>" for key, text in KEYS)
+    + "</dl><p class='hint'>Keys rest while you type in a box. <kbd>Esc</kbd> closes this.</p>"
+    "<form method='dialog'><button>Close</button></form></dialog>"
+)
+
+
+def card(shown: Shown, notice: str = "") -> str:
+    """Return the clip's card: its sound, its name, what the table and the model say.
+
+    Args:
+        shown: the clip.
+        notice: a sentence that stands above all else, or "".
+    """
+    source, ready = shown.source, shown.ready
+    length = f" · {ready.seconds:.1f} s" if ready.seconds else ""
+    where = " · ".join(
+        part
+        for part in (
+            source.corpus or "from the store",
+            f"speaker {source.speaker}" if source.speaker else "",
+            WHY.get(shown.why, shown.why),
+        )
+        if part
+    )
+    lines = [
+        f'<section class="clip-card" data-ticket="{escape(shown.ticket)}" '
+        f'data-said="{_said(shown)}" aria-label="The clip to label">',
+        f'<p class="clip-name" title="{escape(source.name)}">{escape(source.name)}</p>',
+        f'<p class="file">{escape(where)}{length}</p>',
+        _sound(shown),
+        f'<p class="notice" role="alert">{escape(notice)}</p>' if notice else "",
+        f'<p class="notice">{escape(ready.trouble)}</p>' if ready.trouble else "",
+        _mine(shown),
+        _opinion(shown),
+        "</section>",
+    ]
+    return "".join(lines)
+
+
+def _said(shown: Shown) -> str:
+    said = shown.ready.prediction
+    return (said["emotion"] or "") if shown.visible and said else ""
+
+
+def _sound(shown: Shown) -> str:
+    if not shown.ready.sound:
+        return '<p class="notice">This clip has no sound that can be played. Skip it.</p>'
+    return (
+        f'<audio controls preload="auto" src="{shown.ready.sound}" '
+        f'aria-label="{escape(shown.source.name)}"></audio>'
+    )
+
+
+def _mine(shown: Shown) -> str:
+    if not shown.mine:
+        return ""
+    return (
+        f'<p class="mine">You said {swatch(shown.mine)} <b>{escape(shown.mine)}</b>. '
+        "Another key replaces it.</p>"
+    )
+
+
+def _opinion(shown: Shown) -> str:
+    said = shown.ready.prediction
+    if not shown.visible:
+        return (
+            '<p class="blind">Blind: the prediction and the table\'s emotion stay hidden until '
+            "you have chosen.</p>"
+        )
+    given = shown.source.emotion
+    table = f'<p class="given">The table says <b>{escape(given)}</b>.</p>' if given else ""
+    if said is None:
+        return table
+    if said["emotion"] is None:
+        reason = said["unsure"] or "nothing to judge"
+        return f'{table}<p class="notice"><b>No answer.</b> {escape(reason)}</p>'
+    doubt = (
+        f'<p class="notice"><b>Not sure.</b> {escape(said["unsure"])}</p>' if said["unsure"] else ""
+    )
+    return (
+        f'<p class="verdict"><span class="word">{swatch(said["emotion"])}{said["emotion"]}</span>'
+        f'<span class="share">{percent(said["confidence"])} likely · <kbd>Enter</kbd> confirms'
+        f"</span></p>{table}{doubt}{bars(_top(said['probabilities']))}"
+    )
+
+
+def _top(probabilities: dict[str, float], most: int = 5) -> dict[str, float]:
+    ranked = sorted(probabilities.items(), key=lambda pair: -pair[1])
+    return dict(ranked[:most])
+
+
+def aside(progress: Progress, recent: Sequence[Entry], names: dict[str, str]) -> str:
+    """Return progress and the last decisions.
+
+    Args:
+        progress: how far the annotator is.
+        recent: their last decisions, latest first.
+        names: clip -> its name now.
+    """
+    share = progress.done / progress.total if progress.total else 0.0
+    pace = f"{progress.per_hour:.0f} an hour" if progress.per_hour else ""
+    left = _left(progress)
+    parts = [f"<b>{progress.done}</b> of {progress.total} labelled", pace, left]
+    if progress.skipped:
+        parts.append(f"{progress.skipped} skipped")
+    rows = "".join(_decision(entry, names) for entry in recent)
+    listing = (
+        f'<ol class="decisions">{rows}</ol>'
+        if rows
+        else '<p class="hint">None yet in this store.</p>'
+    )
+    return (
+        f'<div class="progress" role="group" aria-label="Progress"><span class="track">'
+        f'<span class="fill" style="width:{share * 100:.1f}%"></span></span>'
+        f"<p>{' · '.join(part for part in parts if part)}</p></div>"
+        f'<h2 class="section-title">Your last decisions</h2>{listing}'
+    )
+
+
+def _left(progress: Progress) -> str:
+    if not progress.remaining:
+        return "nothing remains"
+    left = f"{progress.remaining} remain"
+    if not progress.per_hour or progress.done < 5:
+        return left
+    minutes = progress.remaining / progress.per_hour * 60
+    if minutes < 90:
+        return f"{left}, about {max(1, round(minutes))} minutes"
+    return f"{left}, about {minutes / 60:.0f} hours"
+
+
+def _decision(entry: Entry, names: dict[str, str]) -> str:
+    what = entry.emotion or "skipped"
+    mark = swatch(entry.emotion) if entry.emotion in EMOTIONS else '<span class="swatch">–</span>'
+    name = escape(names.get(entry.clip, entry.file_name))
+    return (
+        f'<li><button type="button" class="reopen" data-reopen="{escape(entry.clip)}" '
+        f'title="Open {name} again">{mark}<span class="what">{escape(what)}</span>'
+        f'<span class="where">{name}</span><span class="at">#{entry.number}</span></button></li>'
+    )
+
+
+def references(emotions: Sequence[str]) -> str:
+    """Return a button for each emotion of which the corpus has a clip to compare with."""
+    if not emotions:
+        return ""
+    buttons = "".join(
+        f'<button type="button" class="reference emotion-{name}" data-emotion="{name}" '
+        f'aria-label="Hear {name} from this corpus">{swatch(name)}{name}</button>'
+        for name in emotions
+    )
+    return (
+        f'<p class="hint">Hear the same corpus say it:</p><div class="references">{buttons}</div>'
+    )
+
+
+def reference_sound(url: str, emotion: str, name: str) -> str:
+    """Return a reference clip that plays by itself."""
+    return (
+        f'<p class="hint">{swatch(emotion)} {escape(emotion)}: {escape(name)}</p>'
+        f'<audio controls data-play="now" src="{url}" aria-label="Reference for {emotion}"></audio>'
+    )

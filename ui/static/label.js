@@ -1,0 +1,82 @@
+/* The Label tab: Enter, space and ?; each clip plays by itself once; marks what the model says.
+   Digits and letters are pressed by page.js through the buttons' classes. */
+(() => {
+  const texts = new Set(["text", "search", "email", "number", "password", "url", "tel", "date", "time", ""]);
+  const typing = (el) =>
+    el && (el.isContentEditable || el.tagName === "TEXTAREA" || el.tagName === "SELECT" ||
+      (el.tagName === "INPUT" && texts.has((el.getAttribute("type") || "").toLowerCase())));
+  const seen = (el) => el && el.offsetParent !== null;
+  const card = () => document.querySelector("#label-card .clip-card");
+  const sound = () => document.querySelector("#label-card audio");
+  const press = (id) => {
+    const holder = document.getElementById(id);
+    const button = holder && (holder.tagName === "BUTTON" ? holder : holder.querySelector("button"));
+    if (button && !button.disabled) button.click();
+  };
+  const help = () => {
+    const dialog = document.getElementById("label-help");
+    if (dialog) dialog.open ? dialog.close() : dialog.showModal();
+  };
+  /* A button that somebody reached with the keyboard keeps its own Enter and space. */
+  const own = (el) => el && el !== document.body && el.matches(":focus-visible") &&
+    el.matches("button, a, summary, audio, input, [role=slider], [role=tab], [role=option]");
+
+  window.serLabel = {
+    ticket() {
+      const now = card();
+      if (!now) return "";
+      const since = Number(now.dataset.since || 0);
+      return `${now.dataset.ticket}|${since ? Math.round(performance.now() - since) : ""}`;
+    },
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (!seen(document.getElementById("label-desk")) || typing(document.activeElement)) return;
+    const dialog = document.getElementById("label-help");
+    if (event.key === "?") help();
+    else if (dialog && dialog.open) { event.stopImmediatePropagation(); return; }
+    else if (own(document.activeElement)) return;
+    else if (event.code === "Enter" || event.code === "NumpadEnter") press("label-confirm");
+    else if (event.code === "Space" && sound()) sound().paused ? sound().play() : sound().pause();
+    else return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+
+  document.addEventListener("click", (event) => {
+    const desk = document.getElementById("label-desk");
+    if (!desk || !desk.contains(event.target)) return;
+    const button = event.target.closest("button");
+    if (!button) return;
+    /* A mouse click leaves no focus behind, so that the next Enter is the clip's again. */
+    if (event.detail > 0) button.blur();
+    if (button.id === "label-keys") help();
+    if (button.id === "label-replay" && sound()) {
+      sound().currentTime = 0;
+      sound().play();
+    }
+  });
+
+  const arrived = () => {
+    const now = card();
+    if (now && !now.dataset.since && seen(now)) {
+      now.dataset.since = String(performance.now());
+      const audio = sound();
+      const fresh = window.serLabel.last !== now.dataset.ticket;
+      window.serLabel.last = now.dataset.ticket;
+      if (audio && fresh) audio.play().catch(() => now.classList.add("silent"));
+      document.querySelectorAll("#label-choices button").forEach((button) =>
+        button.classList.toggle("said", button.id === `label-choose-${now.dataset.said}`));
+    }
+    document.querySelectorAll("audio[data-play=now]").forEach((audio) => {
+      delete audio.dataset.play;
+      audio.play().catch(() => {});
+    });
+  };
+  const start = () => {
+    new MutationObserver(arrived).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "style", "data-ticket"] });
+    arrived();
+  };
+  document.body ? start() : document.addEventListener("DOMContentLoaded", start);
+})();
