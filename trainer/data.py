@@ -136,10 +136,10 @@ class _Drawn(Dataset[Batch]):
         settings: Settings | None,
         batches: Sequence[NDArray[np.int64]],
         epoch: int,
-        first: Sequence[int],
+        places: Sequence[NDArray[np.int64]],
     ) -> None:
         self.items, self.decoded, self.specification = items, decoded, specification
-        self.settings, self.batches, self.epoch, self.first = settings, batches, epoch, first
+        self.settings, self.batches, self.epoch, self.places = settings, batches, epoch, places
         self.chain = Chain.from_json(list(settings.augment)) if settings else None
 
     def __len__(self) -> int:
@@ -152,7 +152,7 @@ class _Drawn(Dataset[Batch]):
         lengths = np.zeros(len(chosen), np.int64)
         for row, place in enumerate(chosen):
             samples = self.decoded.samples(self.items[place].digest)
-            samples = self._draw(samples, self.first[index] + row)
+            samples = self._draw(samples, int(self.places[index][row]))
             lengths[row] = samples.shape[1]
             waveform[row, :, : samples.shape[1]] = samples
         held = [self.items[place] for place in chosen]
@@ -220,8 +220,11 @@ def training_batches(
         # Batch statistics over a handful of clips would disturb the weights.
         whole = whole[:-1]
     batches = [part[rank::world] for part in whole]
-    first = [(i * world + rank) * size for i in range(len(batches))]
-    drawn = _Drawn(items, decoded, specification, settings, batches, epoch, first)
+    # A clip's draw follows from its place in the epoch, however many processes share it.
+    places = [
+        np.arange(i * size + rank, i * size + len(part), world) for i, part in enumerate(whole)
+    ]
+    drawn = _Drawn(items, decoded, specification, settings, batches, epoch, places)
     loader: DataLoader[Batch] = DataLoader(
         drawn,
         batch_size=None,

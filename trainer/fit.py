@@ -24,7 +24,7 @@ from ser_core.model import Model, build
 from ser_core.normalise import fit_corpus
 from ser_core.specification import Specification
 from ser_core.splits import Splits, split
-from trainer import data
+from trainer import data, parallel
 from trainer.data import Example
 from trainer.decoded import DecodedClips
 from trainer.errors import DataError, SettingsError
@@ -283,6 +283,9 @@ def fit(
         progress,
     )
     history = loop.run()
+    if not parallel.first():
+        parallel.barrier()
+        return Trained(folder, specification, history, prepared)
     fitted = calibrate(model, specification, prepared)
     figures = dict((finish or measure)(model, specification, fitted, prepared))
     figures |= {
@@ -293,6 +296,7 @@ def fit(
     text = (card or short_card)(specification, settings, figures)
     checkpoint.save(folder, model, specification, fitted, figures, text, half=settings.half_weights)
     (run_folder / STATE).unlink(missing_ok=True)
+    parallel.barrier()
     return Trained(folder, specification, history, prepared, figures)
 
 

@@ -23,6 +23,7 @@ from ser_core.calibration import softmax
 from ser_core.frontends import FeatureMap
 from ser_core.model import Model
 from ser_core.specification import Specification
+from trainer import parallel
 from trainer.balance import class_weights
 from trainer.data import Batch, Example, batches_in_epoch, centre, training_batches
 from trainer.decoded import DecodedClips
@@ -190,7 +191,7 @@ class Loop:
 
     def _backward(self, features: FeatureMap, targets: Tensor, weights: Tensor) -> float:
         """Add one batch's gradients, in as many pieces as memory allows; return its loss."""
-        total = float(weights.sum()) * self.settings.accumulate
+        total = parallel.total(float(weights.sum())) * self.settings.accumulate
         loss_sum = 0.0
         for part in torch.arange(len(targets), device=self.device).chunk(self.pieces):
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
@@ -202,12 +203,13 @@ class Loop:
             ) * (weights[part].sum() / total)
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             loss_sum += float(loss.detach())
-        return loss_sum * self.settings.accumulate
+        return parallel.total(loss_sum) * self.settings.accumulate
 
     def step(self, engine: Engine, batch: Batch) -> float:
         """Learn from one batch; return its loss."""
         number = self.epoch * self.per_epoch + self.batch
-        rng = worker_rng(self.settings.seed + 1, 0, self.epoch, self.batch)
+        place = self.batch * parallel.world() + parallel.rank()
+        rng = worker_rng(self.settings.seed + 1, 0, self.epoch, place)
         # Dropout draws from here, so that a step is the same whether or not a run was resumed.
         torch.manual_seed(int(rng.integers(2**62)))
         self.model.train()
@@ -251,6 +253,7 @@ class Loop:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
     def _update(self) -> None:
+        parallel.sum_gradients(self._parameters())
         self.scaler.unscale_(self.optimizer)
         if self.settings.gradient_clip > 0:
             nn.utils.clip_grad_norm_(self._parameters(), self.settings.gradient_clip)
@@ -272,6 +275,7 @@ class Loop:
             InterruptedRunError: a signal came; the state was saved first.
         """
         self._restore()
+        parallel.same_start([*self.model.parameters(), *self.model.buffers()])
         with _Signals(self.stop_asked):
             while self.epoch < self.settings.epochs and not self._enough():
                 self._epoch()
@@ -293,12 +297,13 @@ class Loop:
             losses.append(float(engine.state.output))  # type: ignore[arg-type]
             done = self.epoch * self.per_epoch + self.batch
             self.progress.step(done, self.steps, losses[-1])
-            due = self.clock() - self.saved_at > self.settings.save_seconds
+            due = parallel.share(self.clock() - self.saved_at > self.settings.save_seconds)
             whole = self.batch % self.settings.accumulate == 0
-            if self.stop_asked.is_set() or (due and whole and self.batch < self.per_epoch):
+            stop = parallel.any_of(self.stop_asked.is_set())
+            if stop or (due and whole and self.batch < self.per_epoch):
                 if whole:
                     self.save_state()
-                if self.stop_asked.is_set():
+                if stop:
                     raise InterruptedRunError(
                         f"stopped at epoch {self.epoch + 1}, batch {self.batch}; "
                         "the same command goes on from there"
@@ -312,10 +317,15 @@ class Loop:
             self.settings,
             epoch=self.epoch,
             skip=self.batch,
+            rank=parallel.rank(),
+            world=parallel.world(),
         )
         engine.run(batches, max_epochs=1, epoch_length=self.per_epoch - self.batch)
         seconds = self.clock() - started
-        figures = self._validate()
+        parallel.average_buffers(self.model)
+        if self.averaged is not None:
+            parallel.average_buffers(self.averaged)
+        figures: dict[str, float] = parallel.share(self._validate() if parallel.first() else {})
         figures |= {
             "epoch": float(self.epoch + 1),
             "train_loss": float(np.mean(losses)) if losses else float("nan"),
@@ -367,6 +377,9 @@ class Loop:
 
     def save_state(self) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
+        self.saved_at = self.clock()
+        if not parallel.first():
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         state: dict[str, Any] = {
             "settings": repr(self._identity()),
@@ -387,7 +400,6 @@ class Loop:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self.folder / STATE)
-        self.saved_at = self.clock()
 
     def _identity(self) -> dict[str, Any]:
         """What a resumed run must have in common with the one that was stopped."""
