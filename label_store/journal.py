@@ -7,6 +7,7 @@ line under the lock was left by a process that died: it was never acknowledged.
 from __future__ import annotations
 
 import csv
+import gc
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -56,6 +57,9 @@ class Entry(NamedTuple):
 
 
 _FIELDS: Final = Entry._fields[1:14]
+_HEAD: Final = max(COLUMNS.index(name) for name in _FIELDS) + 1
+_TAIL_COMMAS: Final = len(COLUMNS) - _HEAD - 1
+_LARGE: Final = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,8 @@ class Journal:
             if size > file.offset and not file.unusable:
                 first = len(news.entries)
                 last = file.last
-                self._read_file(file, news.entries)
+                with _unhindered(size - file.offset):
+                    self._read_file(file, news.entries)
                 # A row that a failed save took back may have been read: its number comes again.
                 if last and len(news.entries) > first and news.entries[first].number <= last:
                     return self._read_all()
@@ -199,19 +204,28 @@ class Journal:
         number_at = places["number"]
         # A column that the file lacks is read from an empty cell put behind the row.
         pick = itemgetter(*(places.get(name, width) for name in _FIELDS))
+        own = file.columns == COLUMNS
         index, make = file.index, Entry._make
-        for row, offset, line in zip(_rows(lines), offsets, lines, strict=False):
-            if len(row) == width:
-                row.append("")
-                try:
-                    entry = make((int(row[number_at]), *pick(row), index, offset, len(line)))
-                except ValueError:
-                    self._damaged(file, offset, line)
+        for offset, line in zip(offsets, lines, strict=False):
+            text = line.decode("utf-8", "replace")
+            # Most rows have no quotation mark before their last columns, which no fold needs.
+            row = text.split(",", _HEAD) if own else []
+            quote = text.find('"')
+            tail = row[_HEAD] if len(row) > _HEAD else ""
+            if not tail or 0 <= quote < len(text) - len(tail) or tail.count(",") < _TAIL_COMMAS:
+                row = _row(text.rstrip("\r"))
+                if len(row) != width:
+                    if text:
+                        self._damaged(file, offset, line)
                     continue
-                into.append(entry)
-                file.last = entry.number
-            elif line:
+                row.append("")
+            try:
+                entry = make((int(row[number_at]), *pick(row), index, offset, len(line)))
+            except ValueError:
                 self._damaged(file, offset, line)
+                continue
+            into.append(entry)
+            file.last = entry.number
 
     def _damaged(self, file: _File, offset: int, line: bytes) -> None:
         reason = f"byte {offset}: {line[:60]!r} is no event of this file's columns; it was left out"
@@ -318,16 +332,18 @@ class Journal:
         return name
 
 
-def _rows(lines: list[bytes]) -> list[list[str]]:
-    # One pass in C; a stray quotation mark would swallow the lines after it, so then line by line.
-    texts = b"\n".join(lines).decode("utf-8", "replace").split("\n")
+@contextmanager
+def _unhindered(size: int) -> Iterator[None]:
+    # Reading makes millions of objects and no garbage cycles; the collector would walk them all
+    # again and again and double the time.
+    pause = size > _LARGE and gc.isenabled()
+    if pause:
+        gc.disable()
     try:
-        rows = list(csv.reader(texts))
-    except csv.Error:
-        rows = []
-    if len(rows) == len(lines):
-        return rows
-    return [_row(text) for text in texts]
+        yield
+    finally:
+        if pause:
+            gc.enable()
 
 
 def _row(text: str) -> list[str]:

@@ -101,8 +101,8 @@ def _task(line: int, task: Mapping[str, Any]) -> Iterator[LabelRow | RowProblem]
             value = result.get("value") if isinstance(result, dict) else None
             if not isinstance(value, dict):
                 continue
-            given = value.get("choices") or value.get("labels") or ()
-            if len(given) != 1:
+            given: Any = value.get("choices") or value.get("labels") or []
+            if not isinstance(given, list) or len(given) != 1:
                 if given:
                     reason = f"{len(given)} emotions at once; one is wanted."
                     yield RowProblem(line, cells["file_name"][:80], "unknown-emotion", reason)
