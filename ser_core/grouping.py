@@ -97,7 +97,8 @@ def equal_contents(
 
     Args:
         clips: the clips; only files of equal size are read.
-        fingerprints: SHA-256 by path where they are known already.
+        fingerprints: what stands for a file's content, by path, where that is known already:
+            its SHA-256, or a hash of its decoded sound, which other containers share.
 
     Raises:
         CorpusError: a clip's file is gone.
@@ -109,13 +110,15 @@ def equal_contents(
     sizes: dict[int, list[Path]] = defaultdict(list)
     try:
         for path in paths:
-            sizes[path.stat().st_size].append(path)
+            if path not in known:
+                sizes[path.stat().st_size].append(path)
         hashes: dict[str, list[int]] = defaultdict(list)
         for same_size in sizes.values():
             for path in same_size:
-                alone = len(same_size) == 1
-                digest = str(path) if alone else known.get(path) or content_hash(path)
+                digest = str(path) if len(same_size) == 1 else content_hash(path)
                 hashes[digest].extend(paths[path])
+        for path, digest in known.items():
+            hashes[digest].extend(paths.get(path, ()))
     except OSError as error:
         raise CorpusError(
             f"{error.filename}: the clip's file can't be read ({error.strerror}). Read the corpus "

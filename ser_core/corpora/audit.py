@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 from ser_core.corpora.clip import Clip, Problem, Reading
 from ser_core.errors import AudioError
@@ -15,12 +15,13 @@ Ticker = Callable[[int, int], None]
 def examine(reading: Reading, *, decode: bool = True, progress: Ticker | None = None) -> Reading:
     """Return a reading without what can't be learned from, and with a problem for each such clip.
 
-    Of clips with the same bytes and emotion the first stays; where the emotions differ, none does.
+    Of clips with the same content and emotion the first stays; where the emotions differ, none
+    does. Contents are equal when the bytes are or, where clips are decoded, when the sound is.
 
     Args:
         reading: as read.
         decode: whether each clip is decoded too, to find broken and silent ones (minutes for a
-            large corpus); otherwise only bytes are compared.
+            large corpus); otherwise only bytes count.
         progress: called with the clips done and the clips in all.
 
     Returns:
@@ -37,15 +38,20 @@ def examine(reading: Reading, *, decode: bool = True, progress: Ticker | None = 
         else:
             problems[index] = _problem(clip, "missing-file", "the file is gone.")
     for places in equal_contents([clips[index] for index in present]):
-        same = [present[place] for place in places]
-        for index, problem in _equal(clips, same):
-            problems[index] = problem
+        problems |= _equal(clips, [present[place] for place in places], "bytes")
     if decode:
+        sounds: dict[str, list[int]] = {}
         for done, index in enumerate(present, start=1):
-            if index not in problems and (fault := _listen(clips[index])) is not None:
-                problems[index] = fault
+            if index not in problems:
+                heard = _listen(clips[index])
+                if isinstance(heard, Problem):
+                    problems[index] = heard
+                else:
+                    sounds.setdefault(heard, []).append(index)
             if progress is not None:
                 progress(done, len(present))
+        for same in sounds.values():
+            problems |= _equal(clips, same, "sound")
     kept = tuple(clip for index, clip in enumerate(clips) if index not in problems)
     found = tuple(problems[index] for index in sorted(problems))
     return Reading(reading.corpus, kept, (*reading.problems, *found))
@@ -64,31 +70,32 @@ def _problem(clip: Clip, kind: str, reason: str) -> Problem:
     return Problem(clip.key + clip.path.suffix, kind, reason)
 
 
-def _equal(clips: list[Clip], same: list[int]) -> list[tuple[int, Problem]]:
-    emotions = sorted({clips[index].emotion for index in same})
+def _equal(clips: list[Clip], same: list[int], what: str) -> dict[int, Problem]:
+    emotions = {clips[index].emotion for index in same}
     names = {index: clips[index].key + clips[index].path.suffix for index in same}
     if len(emotions) == 1:
         first, *rest = same
-        reason = f"the same bytes as {names[first]}; only that one is used."
-        return [(index, _problem(clips[index], "duplicate", reason)) for index in rest]
-    found = []
+        reason = f"the same {what} as {names[first]}; only that one is used."
+        return {index: _problem(clips[index], "duplicate", reason) for index in rest}
+    found = {}
     for index in same:
         others = ", ".join(
             f"{names[other]} ({clips[other].emotion})" for other in same if other != index
         )
-        reason = f"{clips[index].emotion}, but the same bytes as {others}; none of them is used."
-        found.append((index, _problem(clips[index], "conflicting-duplicate", reason)))
+        reason = f"{clips[index].emotion}, but the same {what} as {others}; none of them is used."
+        found[index] = _problem(clips[index], "conflicting-duplicate", reason)
     return found
 
 
-def _listen(clip: Clip) -> Problem | None:
+def _listen(clip: Clip) -> Problem | str:
+    """Return what is wrong with a clip's sound, or a hash of it that other containers share."""
     # Decoders are loaded only by those who listen.
     from ser_core import audio, quality
 
     try:
-        loaded = audio.load(Path(clip.path))
+        loaded = audio.load(clip.path)
     except AudioError as error:
         return _problem(clip, "broken-audio", str(error))
     if quality.inspect(loaded).silent:
         return _problem(clip, "silent", "it holds no sound.")
-    return None
+    return hashlib.sha256(loaded.samples.tobytes()).hexdigest()

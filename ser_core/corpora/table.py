@@ -94,7 +94,8 @@ class Table(Reader):
                 listed.add(relative)
                 if remark:
                     problems.append(Problem(row.name, "wrong-ending", remark))
-                taken[relative].append((row, _found(row.cells)))
+                said = _found(row.cells)
+                taken[relative].append((row, said))
             except Refused as refused:
                 problems.append(Problem(row.name, refused.kind, refused.reason))
         clips: list[Clip] = []
