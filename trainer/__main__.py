@@ -133,8 +133,8 @@ def _value(field: dataclasses.Field[Any], text: str) -> Any:
             return type(default)(text)
         if isinstance(default, dict):
             return json.loads(text)
-        if isinstance(default, tuple) and text[:1] == "[":
-            return json.loads(text)
+        if isinstance(default, tuple) and (not text or text[:1] == "["):
+            return json.loads(text or "[]")
         if field.name in ("names", "emotions"):
             return tuple(part.strip() for part in text.split(",") if part.strip())
         if field.name == "crop_seconds":

@@ -104,7 +104,7 @@ def tune(
     from optuna.trial import TrialState
 
     check_space(space, sampler)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # failed trials are told below
     study_file.parent.mkdir(parents=True, exist_ok=True)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)
     study = optuna.create_study(
@@ -123,6 +123,8 @@ def tune(
     study.set_user_attr("space", plain)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
+        if set(trial.params) == set(space):
+            study.enqueue_trial(trial.params)
     done = len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
     # A sampler that began anew with the same seed would propose the same settings again.
     study.sampler = _sampler(sampler, space, seed + len(study.trials))
@@ -141,18 +143,16 @@ def tune(
 
     failed = 0
     while done < trials and failed < trials:
-        before = len(study.trials)
-        study.optimize(objective, n_trials=1, catch=(TrainerError,))
-        last = study.trials[-1]
-        if len(study.trials) == before:
+        waiting = study.get_trials(states=(TrialState.WAITING,))
+        if sampler == "grid" and not waiting and study.sampler.is_exhausted(study):
             break
+        study.optimize(objective, n_trials=1, catch=(TrainerError,))
+        last = study.trials[waiting[0].number if waiting else -1]
         if last.state == TrialState.FAIL:
             failed += 1
             log(f"trial {last.number + 1} failed with {last.params}")
         else:
             done += 1
-        if sampler == "grid" and study.sampler.is_exhausted(study):
-            break
     counts: dict[str, int] = {}
     for trial in study.trials:
         counts[trial.state.name.lower()] = counts.get(trial.state.name.lower(), 0) + 1

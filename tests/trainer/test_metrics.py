@@ -1,0 +1,217 @@
+"""Figures agree with scikit-learn, with arithmetic by hand, and with what they mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer import bootstrap, metrics
+from trainer.errors import DataError
+from trainer.evaluation import Report, evaluate, headline
+from trainer.metrics import Outcomes
+from trainer.observe import LeftOut, Observed
+from trainer.promotion import Rule, decide
+from trainer.records import decode, encode
+from trainer.report import from_json, to_csv, to_html, to_json
+
+EMOTIONS = ("anger", "joy", "sadness", "surprise")
+
+
+def outcomes(
+    rng: np.random.Generator, skill: float, speakers: int = 12, each: int = 15
+) -> Outcomes:
+    count = speakers * each
+    truth = np.random.default_rng(1).integers(0, 3, count)
+    said = np.where(rng.random(count) < skill, truth, rng.integers(0, 4, count))
+    chances = np.full((count, 4), 0.1)
+    chances[np.arange(count), said] = 0.7
+    names = tuple(f"x/{index // each}" for index in range(count))
+    return Outcomes(
+        EMOTIONS,
+        truth.astype(np.int64),
+        chances,
+        chances,
+        tuple("a" if index % 2 else "b" for index in range(count)),
+        tuple("f" if index % 3 else "m" for index in range(count)),
+        names,
+        tuple(str(index) for index in range(count)),
+    )
+
+
+def test_scores_agree_with_scikit_learn(rng: np.random.Generator) -> None:
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+
+    found = outcomes(rng, 0.5)
+    said = metrics.restricted(found, metrics.corpus_emotions(found))
+    score = metrics.scores(found, said, rng=rng)
+    assert score.uar == pytest.approx(balanced_accuracy_score(found.labels, said))
+    assert score.accuracy == pytest.approx(accuracy_score(found.labels, said))
+    assert score.macro_f1 == pytest.approx(f1_score(found.labels, said, average="macro"))
+    assert score.uar_interval is not None
+    assert score.uar_interval.low < score.uar < score.uar_interval.high
+    assert score.majority_uar == pytest.approx(1 / 3)
+
+
+def test_restricted_never_says_what_the_corpus_lacks(rng: np.random.Generator) -> None:
+    found = outcomes(rng, 0.2)
+    assert 3 in metrics.full(found)
+    assert 3 not in metrics.restricted(found, metrics.corpus_emotions(found))
+
+
+def test_an_interval_over_speakers_is_wider_than_one_over_clips(rng: np.random.Generator) -> None:
+    found = outcomes(rng, 0.5)
+    alike = (np.arange(len(found)) // 15) % 2 == 0  # half of the speakers are always understood
+    said = np.where(alike, found.labels, (found.labels + 1) % 3)
+    by_speaker = metrics.scores(found, said, rng=np.random.default_rng(0)).uar_interval
+    single = Outcomes(**{**_fields(found), "speaker": ("",) * len(found)})
+    by_clip = metrics.scores(single, said, rng=np.random.default_rng(0)).uar_interval
+    assert by_speaker is not None
+    assert by_clip is not None
+    assert by_speaker.high - by_speaker.low > 2 * (by_clip.high - by_clip.low)
+
+
+def _fields(found: Outcomes) -> dict[str, object]:
+    return {name: getattr(found, name) for name in Outcomes.__dataclass_fields__}
+
+
+def test_honest_confidence_has_no_error_and_false_confidence_has(rng: np.random.Generator) -> None:
+    labels = (rng.random(20_000) > 0.7).astype(np.int64)
+    honest = np.tile([0.7, 0.3], (20_000, 1))
+    boastful = np.tile([0.99, 0.01], (20_000, 1))
+    assert metrics.calibration_error(labels, honest)[0] < 0.02
+    assert metrics.calibration_error(labels, boastful)[0] == pytest.approx(0.29, abs=0.02)
+
+
+def test_answering_only_the_surest_is_more_accurate_when_doubt_is_informative() -> None:
+    sure = np.array([0.95] * 50 + [0.55] * 50)
+    labels = np.array([0] * 50 + [0, 1] * 25, dtype=np.int64)
+    chances = np.stack([sure, 1 - sure], axis=1)
+    blank = ("",) * 100
+    found = Outcomes(("joy", "fear"), labels, chances, chances, blank, blank, blank)
+    curve = {p.coverage: p.accuracy for p in metrics.coverage(found, metrics.full(found))}
+    assert curve[0.5] == 1.0
+    assert curve[1.0] == 0.75
+
+
+def test_an_empty_side_is_said_so() -> None:
+    nothing = np.zeros((0, 2))
+    with pytest.raises(DataError, match="empty"):
+        Outcomes(("joy", "fear"), np.zeros(0, np.int64), nothing, nothing, (), (), ())
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 4)), min_size=1))
+def test_summed_clusters_are_the_whole(rows: list[tuple[int, int, int]]) -> None:
+    truth, said, who = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
+    whole = bootstrap.confusions(truth, said, np.zeros(len(rows), np.int64), 4)[0]
+    parts = bootstrap.confusions(truth, said, bootstrap.clusters([f"s{w}" for w in who]), 4)
+    assert (parts.sum(axis=0) == whole).all()
+    once = np.ones((1, len(parts)), np.int64)
+    assert (bootstrap.resample(parts, once)[0] == whole).all()
+
+
+def test_a_better_challenger_is_promoted_and_a_worse_one_is_not() -> None:
+    weak = outcomes(np.random.default_rng(2), 0.3)
+    strong = outcomes(np.random.default_rng(3), 0.8)
+    rule = Rule(calibration=1.0)  # the made-up confidences of both are equally naive
+    up = decide(weak, strong, rng=np.random.default_rng(0), rule=rule)
+    down = decide(strong, weak, rng=np.random.default_rng(0), rule=rule)
+    assert up.promote
+    assert up.figures["not_worse"] > 0.99
+    assert not down.promote
+    assert "lower" in down.reasons[0]
+
+
+def test_the_same_model_again_is_not_worse() -> None:
+    found = outcomes(np.random.default_rng(2), 0.5)
+    assert decide(found, found, rng=np.random.default_rng(0)).promote
+
+
+def test_a_class_that_falls_below_the_floor_keeps_a_challenger_out() -> None:
+    old = outcomes(np.random.default_rng(2), 0.3)
+    new = outcomes(np.random.default_rng(3), 0.95)
+    chances = new.probabilities.copy()
+    joy = new.labels == 1
+    chances[joy] = [0.7, 0.1, 0.1, 0.1]
+    worse = Outcomes(**{**_fields(new), "probabilities": chances})
+    found = decide(old, worse, rng=np.random.default_rng(0), rule=Rule(confidence=0.51))
+    assert not found.promote
+    assert any("recall of joy" in reason for reason in found.reasons)
+
+
+def test_a_boastful_challenger_is_kept_out() -> None:
+    old = outcomes(np.random.default_rng(2), 0.6)
+    loud = np.where(old.probabilities > 0.5, 0.997, 0.001)
+    found = decide(
+        old, Outcomes(**{**_fields(old), "probabilities": loud}), rng=np.random.default_rng(0)
+    )
+    assert not found.promote
+    assert any("honest" in reason for reason in found.reasons)
+
+
+def test_models_heard_on_other_clips_are_not_compared() -> None:
+    one, two = (outcomes(np.random.default_rng(2), 0.5, speakers=n) for n in (12, 11))
+    with pytest.raises(DataError, match="same labelled clips"):
+        decide(one, two, rng=np.random.default_rng(0))
+
+
+@pytest.fixture
+def report(rng: np.random.Generator) -> Report:
+    found = Observed(outcomes(rng, 0.6), (LeftOut("a/1", "it holds no sound"),))
+    return Report(
+        "studio",
+        "<b>v1",
+        "2024-01-01",
+        evaluate(found, draws=200),
+        robustness={"gain": (0.6, 0.5, 0.4)},
+        cross_corpus={"a": {"a": 0.5, "b": float("nan")}, "b": {"a": 0.2, "b": 0.6}},
+        notes=("a note",),
+    )
+
+
+def test_a_report_survives_json(report: Report) -> None:
+    again = from_json(to_json(report))
+    assert encode(again) == encode(report)
+    assert again.evaluation.left_out == {"it holds no sound": 1}
+
+
+def test_a_report_of_another_version_is_refused(report: Report) -> None:
+    values = encode(report) | {"extra": 1}
+    del values["notes"]
+    with pytest.raises(DataError, match=r"unknown extra; missing notes"):
+        decode(Report, values)
+
+
+def test_csv_and_metrics_hold_the_reports_figures(report: Report) -> None:
+    import csv
+    import io
+
+    rows = list(csv.DictReader(io.StringIO(to_csv(report))))
+    (row,) = [
+        r for r in rows if (r["scope"], r["name"], r["metric"]) == ("all", "restricted", "uar")
+    ]
+    assert float(row["value"]) == report.evaluation.overall.uar == headline(report)["uar"]
+    assert {r["name"] for r in rows if r["scope"] == "augmentation"} == {
+        "gain mild",
+        "gain medium",
+        "gain strong",
+    }
+
+
+def test_the_page_needs_no_network_and_escapes_names(report: Report) -> None:
+    page = to_html(report)
+    assert "<b>v1" not in page
+    assert "&lt;b&gt;v1" in page
+    assert 'src="http' not in page
+    assert page.count("plotly-graph-div") >= 8
+
+
+def test_the_card_has_front_matter_and_the_same_figures(report: Report) -> None:
+    from ser_core.specification import Specification
+    from trainer.card import model_card
+
+    card = model_card(report, Specification(emotions=EMOTIONS))
+    assert card.startswith("---\nlicense: cc-by-nc-sa-4.0\n")
+    assert f"| **all** | {report.evaluation.overall.uar:.3f}" in card
+    assert "| gain | 0.600 | 0.500 | 0.400 |" in card
