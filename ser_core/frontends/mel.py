@@ -136,11 +136,11 @@ class Mel(FrontEnd):
             scaled = mel if self.log == "none" else mel.clamp_min(1e-10).log()
             return FeatureMap(scaled, 1 + lengths // self.hop_length)
         multiplier = 10.0 if self.power == 2.0 else 20.0
-        decibels = multiplier * torch.log10(mel.clamp_min(1e-10))
-        valid = 1 + lengths // self.hop_length
-        result = FeatureMap(decibels, valid)
+        floor: Tensor | float = 1e-10
         if self.top_db is not None:
-            hidden = ~result.mask[:, None, None, :]
-            peak = decibels.masked_fill(hidden, -torch.inf).amax(dim=(1, 2, 3), keepdim=True)
-            decibels = torch.maximum(decibels, peak - self.top_db)
-        return FeatureMap(decibels, valid)
+            # The range is cut before the logarithm: the same, with one pass over the map less.
+            heard = hide(mel, 1 + lengths // self.hop_length)
+            peak = heard.amax(dim=(1, 2, 3), keepdim=True)
+            floor = (peak * 10 ** (-self.top_db / multiplier)).clamp_min(1e-10)
+        decibels = mel.clamp(min=floor).log10_().mul_(multiplier)
+        return FeatureMap(decibels, 1 + lengths // self.hop_length)
