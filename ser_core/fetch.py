@@ -163,6 +163,8 @@ def _attempt(
                 _discard(part)
                 raise _BrokenOffError("the server sent another range than the one asked for")
             start = 0
+        if answer.headers.get("content-encoding", "identity") != "identity":
+            raise DownloadError(f"{url}: packed on the way although that was declined.")
         total = _total(answer, start)
         if total is not None and total > max_bytes:
             raise DownloadError(
@@ -178,7 +180,7 @@ def _attempt(
         with part.open("ab" if start else "wb") as sink:
             if not start:  # only now is the old part gone, so only now may its proof go
                 _note(url, part, answer)
-            for chunk in answer.iter_bytes(_CHUNK):
+            for chunk in answer.iter_raw():  # as it comes: what breaks off is not lost
                 have += len(chunk)
                 if have > (size or max_bytes):
                     sink.close()
