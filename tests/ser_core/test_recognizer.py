@@ -1,0 +1,212 @@
+"""From a clip to an answer that says when it does not know."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from ser_core import audio, calibration, checkpoint
+from ser_core.calibration import Calibration
+from ser_core.errors import SerError
+from ser_core.explain import gradcam
+from ser_core.model import build
+from ser_core.recognizer import Recognizer, window_starts
+from ser_core.specification import Specification
+
+EMOTIONS = ("anger", "joy", "neutral", "sadness")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(1)
+    wanted = Specification(
+        frontend_parameters={"n_mels": 32, "hop_length": 512},
+        backbone="cnn",
+        emotions=EMOTIONS,
+        seconds=1.5,
+        name="tiny",
+        version="v1",
+    )
+    target = tmp_path_factory.mktemp("model") / "v1"
+    open_minded = Calibration(temperature=0.05, entropy_limit=1.0)
+    return checkpoint.save(target, build(wanted), wanted, open_minded, {}, "# tiny\n")
+
+
+@pytest.fixture(scope="module")
+def recognizer(folder: Path) -> Recognizer:
+    return Recognizer(folder, "cpu")
+
+
+@pytest.fixture(scope="module")
+def spoken() -> Path:
+    return Path(__file__).resolve().parents[2] / "examples" / "2_lively.flac"
+
+
+def test_an_answer_is_complete_and_adds_up(recognizer: Recognizer, spoken: Path) -> None:
+    found = recognizer.predict(spoken)
+    assert found.file == spoken.name
+    assert found.emotion in EMOTIONS
+    assert sum(found.probabilities.values()) == pytest.approx(1)
+    assert found.confidence == max(found.probabilities.values())
+    assert found.emotion in found.conformal_set
+    assert found.model == {"name": "tiny", "version": "v1"}
+    assert found.windows[0].start == 0
+    assert found.windows[-1].end == pytest.approx(found.seconds, abs=1e-3)
+    assert len(found.windows) > 1
+    assert {
+        "file",
+        "emotion",
+        "confidence",
+        "probabilities",
+        "entropy",
+        "unsure",
+        "windows",
+    } <= set(json.loads(json.dumps(found.to_json())))
+
+
+def test_an_answer_does_not_depend_on_its_batch_mates(
+    recognizer: Recognizer, rng: np.random.Generator
+) -> None:
+    clips = [rng.standard_normal((1, n)).astype(np.float32) for n in (24_000, 9_000, 16_000)]
+    together = recognizer.probabilities(clips)
+    alone = np.concatenate([recognizer.probabilities([clip]) for clip in clips])
+    assert np.allclose(together, alone, atol=1e-5)
+
+
+def test_stereo_is_heard_as_its_mixture(recognizer: Recognizer, rng: np.random.Generator) -> None:
+    mono = rng.standard_normal((1, 16_000)).astype(np.float32) * 0.1
+    both = recognizer.probabilities([mono, np.repeat(mono, 2, axis=0)])
+    assert np.allclose(both[0], both[1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("samples", "word"),
+    [
+        (np.zeros((1, 32_000), np.float32), "silen"),
+        (np.full((1, 320), 0.1, np.float32), "short"),
+        (0.3 * np.sin(np.arange(48_000) * 0.2, dtype=np.float32)[None], "speech"),
+    ],
+)
+def test_what_is_no_speech_gets_no_emotion(
+    recognizer: Recognizer, samples: np.ndarray, word: str
+) -> None:
+    found = recognizer.predict(audio.from_array(samples, 16_000, "x.wav"))
+    assert found.emotion is None
+    assert found.unsure is not None
+    assert word in found.unsure.lower()
+    assert max(found.probabilities.values()) == pytest.approx(1 / len(EMOTIONS))
+
+
+def test_doubt_is_said(folder: Path, spoken: Path) -> None:
+    strict = Recognizer(folder, "cpu")
+    strict.calibration = Calibration(temperature=20.0, entropy_limit=0.1)
+    assert "equally likely" in str(strict.predict(spoken).unsure)
+    strict.calibration = Calibration(entropy_limit=1.0, energy_limit=1e9)
+    assert "trained on" in str(strict.predict(spoken).unsure)
+
+
+def test_a_device_that_is_not_there_is_a_sentence(folder: Path) -> None:
+    for wish in ("tpu9", "cuda" if not torch.cuda.is_available() else "mps"):
+        with pytest.raises(SerError):
+            Recognizer(folder, wish)
+
+
+@given(st.integers(1, 5000), st.integers(1, 500), st.integers(1, 500))
+def test_windows_cover_the_clip_and_stay_inside(samples: int, window: int, hop: int) -> None:
+    starts = window_starts(samples, window, min(hop, window))
+    assert starts[0] == 0
+    assert starts[-1] + window >= samples
+    assert all(start + window <= samples for start in starts) or starts == [0]
+    assert all(b - a <= window for a, b in itertools.pairwise(starts))
+
+
+def test_where_the_model_looked_has_the_shape_of_the_map(
+    recognizer: Recognizer, spoken: Path
+) -> None:
+    clip = recognizer.load(spoken)
+    for emotion in EMOTIONS:
+        seen = gradcam(recognizer, clip, emotion)
+        assert seen.heat.shape == seen.mel.shape == (32, len(seen.times))
+        assert 0 <= seen.heat.min() <= seen.heat.max() <= 1
+    with pytest.raises(SerError, match="boredom"):
+        gradcam(recognizer, clip, "boredom")
+
+
+logits = arrays(np.float64, (12, 4), elements=st.floats(-20, 20))
+
+
+@given(logits)
+def test_probabilities_add_up_and_keep_their_order(values: np.ndarray) -> None:
+    rows = Calibration(temperature=3.0).probabilities(values)
+    assert np.allclose(rows.sum(axis=1), 1)
+    best = values.argmax(axis=1)
+    assert np.allclose(rows[np.arange(12), best], rows.max(axis=1))
+
+
+def test_the_temperature_undoes_overconfidence(rng: np.random.Generator) -> None:
+    honest = rng.standard_normal((4000, 5)) * 1.5
+    labels = np.array([rng.choice(5, p=row) for row in calibration.softmax(honest)])
+    fitted = calibration.fit(honest * 4, labels)
+    assert fitted.temperature == pytest.approx(4, rel=0.1)
+
+
+def test_the_sets_hold_the_truth_as_often_as_they_say(rng: np.random.Generator) -> None:
+    honest = rng.standard_normal((6000, 5)) * 2
+    labels = np.array([rng.choice(5, p=row) for row in calibration.softmax(honest)])
+    fitted = calibration.fit(honest[:3000], labels[:3000], coverage=0.9)
+    rows = fitted.probabilities(honest[3000:])
+    held = [
+        label in fitted.conformal_set(row) for label, row in zip(labels[3000:], rows, strict=True)
+    ]
+    assert np.mean(held) > 0.88
+    assert fitted.from_json(fitted.to_json()) == fitted
+
+
+def _cli(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("SER_")}
+    return subprocess.run(
+        [sys.executable, "-m", "ser_core", *words],
+        cwd=Path(__file__).resolve().parents[2],
+        env=kept | {"SER_MODEL": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_the_command_line_goes_on_after_a_bad_file(
+    folder: Path, spoken: Path, tmp_path: Path
+) -> None:
+    good = tmp_path / "=wie geht's “ö”.flac"
+    good.write_bytes(spoken.read_bytes())
+    (tmp_path / "diary.wav").write_text("dear diary")
+    table = tmp_path / "out.csv"
+    ran = _cli(folder, "predict", "--json", "--csv", str(table), str(tmp_path))
+    assert ran.returncode == 1
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [line["file"] for line in lines] == [str(good)]
+    assert len(ran.stderr.strip().splitlines()) == 1
+    assert "diary.wav" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert table.read_text(encoding="utf-8").splitlines()[0].startswith("file,emotion,confidence")
+
+
+def test_the_tables_name_everything() -> None:
+    from ser_core.backbones import BACKBONES
+    from ser_core.corpora import READERS
+    from ser_core.listing import markdown, text
+
+    for name in [*BACKBONES, *READERS, "speed", "wav2vec2"]:
+        assert f"| {name} |" in markdown()
+        assert name in text()
