@@ -126,8 +126,10 @@ def tune(
         if set(trial.params) == set(space):
             study.enqueue_trial(trial.params)
     done = len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
-    # A sampler that began anew with the same seed would propose the same settings again.
-    study.sampler = _sampler(sampler, space, seed + len(study.trials))
+    # A sampler that began anew with the same seed would propose the same settings again; a grid
+    # numbers its points by the seed and must keep it.
+    begun = 0 if sampler == "grid" else len(study.trials)
+    study.sampler = _sampler(sampler, space, seed + begun)
 
     def objective(trial: Any) -> float:
         chosen = {key: _suggest(trial, key, entry) for key, entry in space.items()}
