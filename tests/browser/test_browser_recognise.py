@@ -34,12 +34,20 @@ def upload(page: Any, path: Path) -> None:
     page.wait_for_selector("#answer .verdict", timeout=PATIENCE)
 
 
+@pytest.fixture
+def awkward(speech: Path, tmp_path: Path) -> Path:
+    """A clip of speech whose name is a formula with umlauts, blanks and quotes."""
+    path = tmp_path / f"=1+1 Grüße an 'alle'{speech.suffix}"
+    path.write_bytes(speech.read_bytes())
+    return path
+
+
 def test_upload_read_correct_and_find_the_event(
-    browser: Any, app_server: Any, speech: Path, screenshot: Callable[[Any, str], None]
+    browser: Any, app_server: Any, awkward: Path, screenshot: Callable[[Any, str], None]
 ) -> None:
     page = open_page(browser, app_server.url)
-    upload(page, speech)
-    assert speech.name in page.inner_text("#answer .file")
+    upload(page, awkward)
+    assert awkward.name in page.inner_text("#answer .file")
     page.wait_for_selector("#picture .js-plotly-plot .playhead", state="attached")
     assert page.locator("#picture .subplot").count() >= 2
     page.click("#choose-sadness")
@@ -49,9 +57,9 @@ def test_upload_read_correct_and_find_the_event(
     page.wait_for_function("document.querySelector('#saved').innerText.includes('#2: joy')")
     rows = events(app_server.home)
     assert [row["emotion"] for row in rows] == ["sadness", "joy"]
-    assert {row["file_name"] for row in rows} == {speech.name}
+    assert {row["file_name"] for row in rows} == {awkward.name}
     kept = list((app_server.home / "clips").glob("*/*"))
-    assert [path.read_bytes() for path in kept] == [speech.read_bytes()]
+    assert [path.read_bytes() for path in kept] == [awkward.read_bytes()]
     screenshot(page, "recognise-wide-light")
 
 
@@ -89,18 +97,18 @@ def test_the_picture_seeks_the_sound_by_click_and_key(
     page = open_page(browser, app_server.url)
     upload(page, speech)
     page.wait_for_selector("#picture .js-plotly-plot .playhead", state="attached")
-    page.wait_for_function("document.querySelector('#clip audio').duration > 2")
+    page.wait_for_function("document.querySelector('#clip audio').duration > 1")
+    length = page.evaluate("document.querySelector('#clip audio').duration")
     plot = page.locator("#picture .js-plotly-plot")
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6)
     at = page.evaluate("document.querySelector('#clip audio').currentTime")
-    assert 1.0 < at < 2.0
+    assert 0.4 < at / length < 0.6
     page.focus("#picture .js-plotly-plot")
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("document.querySelector('#clip audio').currentTime") == pytest.approx(
-        at + 0.5, abs=0.05
-    )
+    after = page.evaluate("document.querySelector('#clip audio').currentTime")
+    assert after == pytest.approx(at + 0.5, abs=0.05)
 
 
 def test_at_360_px_nothing_runs_out_of_the_page(
