@@ -90,7 +90,7 @@ def pull(store: LabelStore, remote: Remote, *, clips: bool = False) -> int:
     Raises:
         SyncError: the other side can't be read, or a shard's bytes are not what its name says.
     """
-    before = store.revision and len(store.state())
+    before = len(store.state())
     try:
         for name in sorted(remote.names()):
             shard = _SHARD.fullmatch(PurePosixPath(name).name)

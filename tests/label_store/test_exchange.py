@@ -1,0 +1,225 @@
+"""Tables in and out: nothing lost on a round trip, every bad row named, nothing changed unseen."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from label_store import ConflictError, LabelEvent, LabelStore, TableError
+from label_store.exchange import (
+    apply,
+    plan,
+    read_audiofolder,
+    read_csv,
+    read_label_studio,
+    read_parquet,
+    read_table,
+    rows_of,
+    to_audiofolder,
+    to_csv,
+    to_label_studio,
+    to_parquet,
+)
+from label_store.exchange.formulas import defuse, restore
+from label_store.projection import labels_csv, write_labels
+
+KNOWN = {"joy": "joy", "happy": "joy", "anger": "anger", "fear": "fear"}
+
+
+def canonical(word: str) -> str:
+    if word.casefold() not in KNOWN:
+        raise ValueError(f"“{word}” is not an emotion known here.")
+    return KNOWN[word.casefold()]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LabelStore:
+    """Names and columns that break careless tables."""
+    store = LabelStore(tmp_path / "home", writer="w")
+    for n, name in enumerate(["=cmd.wav", "-sad 01.wav", "ä;ö, 'x'.wav", "'=q.wav", "b/a.wav"]):
+        clip = store.keep_clip(f"clip {n}".encode(), ".wav")
+        store.append(
+            LabelEvent(
+                action="label",
+                annotator="ada",
+                clip=clip,
+                file_name=name,
+                corpus="mine",
+                emotion=["joy", "anger"][n % 2],
+                start=0.5 if n == 2 else None,
+                end=1.25 if n == 2 else None,
+                extra={"Room": f"+{n}", "said": 'two\nlines "q"'},
+            )
+        )
+    return store
+
+
+@given(st.text())
+def test_restoring_undoes_defusing(cell: str) -> None:
+    assert restore(defuse(cell)) == cell
+    assert not defuse(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@pytest.mark.parametrize("options", [{}, {"bom": True}, {"delimiter": ";"}, {"delimiter": "\t"}])
+def test_csv_round_trips_and_no_cell_is_a_formula(store: LabelStore, options: dict) -> None:
+    rows = rows_of(store)
+    data = to_csv(rows, **options)
+    cells = csv.reader(
+        io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=options.get("delimiter", ",")
+    )
+    assert not [cell for row in cells for cell in row if cell[:1] in set("=+-@\t\r")]
+    assert _bare(read_csv(data).rows) == _bare(rows)
+
+
+def test_parquet_and_audiofolder_round_trip(store: LabelStore, tmp_path: Path) -> None:
+    rows = rows_of(store)
+    assert _bare(read_parquet(to_parquet(rows, store.clips.paths())).rows) == _bare(rows)
+    assert to_audiofolder(rows, store.clips.paths(), tmp_path / "set") == 0
+    assert _bare(read_audiofolder(tmp_path / "set").rows) == _bare(rows)
+    with (tmp_path / "set" / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            data = (tmp_path / "set" / row["file_name"]).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == row["clip"]
+
+
+def test_label_studio_round_trips_every_annotator(store: LabelStore, tmp_path: Path) -> None:
+    clip = hashlib.sha256(b"clip 0").hexdigest()
+    store.append(LabelEvent(action="label", annotator="ben", clip=clip, emotion="fear"))
+    table = read_label_studio(to_label_studio(store))
+    other = LabelStore(tmp_path / "other")
+    apply(other, plan(other, table, "eve", canonical, keep_annotators=True))
+    for view in store.state().clips():
+        there = other.clip(view.key)
+        assert (there.file_name, there.corpus) == (view.file_name, view.corpus)
+        for span, votes in view.votes.items():
+            assert {n: e.emotion for n, e in there.votes[span].items()} == {
+                n: e.emotion for n, e in votes.items()
+            }
+
+
+def test_an_import_rebuilds_the_same_table_elsewhere(store: LabelStore, tmp_path: Path) -> None:
+    other = LabelStore(tmp_path / "other")
+    table = read_csv(to_csv(rows_of(store)))
+    made = plan(other, table, "eve", canonical)
+    assert other.revision == 0
+    assert made.counts() == {"new": 5}
+    apply(other, made)
+    assert to_csv(rows_of(other)) == to_csv(rows_of(store))
+    assert plan(other, table, "eve", canonical).counts() == {"same": 5}
+
+
+def test_a_plan_shows_relabels_and_renames_and_refuses_a_store_that_moved(store) -> None:
+    clip = hashlib.sha256(b"clip 1").hexdigest()
+    data = f"Filename,Emotion,Clip\nbetter.wav,happy,{clip}\n".encode()
+    made = plan(store, read_csv(data), "ada", canonical)
+    (change,) = made.changes
+    assert (change.kind, change.before, change.former_name) == (
+        "relabel+rename",
+        "anger",
+        "-sad 01.wav",
+    )
+    store.append(LabelEvent(action="label", annotator="ben", clip=clip, emotion="fear"))
+    before = store.revision
+    with pytest.raises(ConflictError):
+        apply(store, made)
+    assert store.revision == before
+    apply(store, plan(store, read_csv(data), "ada", canonical))
+    assert store.clip(clip).file_name == "better.wav"
+    assert store.clip(clip).whole() == {"ada": "joy", "ben": "fear"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "Filename,Emotion\r\nä.wav,joy\r\n".encode(),
+        "\ufeffFilename;Emotion\r\nä.wav;joy\r\n".encode(),
+        "Filename;Emotion\nä.wav;joy\n".encode("cp1252"),
+        'sep=;\r\n"Filename";"Emotion"\r\nä.wav;joy\r\n'.encode(),
+        "file name\tLABEL\nä.wav\tjoy\n".encode("utf-16"),
+        "Emotion,Filename,,\njoy,ä.wav,,\n,,,\n".encode(),
+    ],
+)
+def test_tables_as_spreadsheets_write_them(data: bytes) -> None:
+    (row,) = read_csv(data).rows
+    assert (row.file_name, row.emotion) == ("ä.wav", "joy")
+
+
+def test_bad_rows_are_named_by_line_and_reason(tmp_path: Path) -> None:
+    rows = [
+        "good.wav,joy",
+        "/etc/passwd,joy",
+        "../up.wav,joy",
+        "C:\\x.wav,joy",
+        "nul\0.wav,joy",
+        f"{'x' * 1_000_000},joy",
+        "odd.wav,hungry",
+        "twice.wav,joy",
+        "twice.wav,Happy",
+        "both.wav,joy",
+        "both.wav,anger",
+        ",joy",
+        "empty.wav,",
+        "long.wav,joy,1,2",
+    ]
+    table = read_csv(("Filename,Emotion\n" + "\n".join(rows) + "\n").encode())
+    store = LabelStore(tmp_path)
+    made = plan(store, table, "ada", canonical)
+    kinds = {}
+    for problem in made.problems:
+        kinds.setdefault(problem.line, []).append(problem.kind)
+        assert problem.reason.endswith((".", "…", "NUL byte)."))
+    assert kinds == {
+        2: ["missing-file"],
+        3: ["unsafe-path"],
+        4: ["unsafe-path"],
+        5: ["unsafe-path"],
+        6: ["control-character"],
+        7: ["too-long"],
+        8: ["unknown-emotion"],
+        9: ["missing-file"],
+        10: ["duplicate"],
+        11: ["missing-file"],
+        12: ["conflicting-duplicate"],
+        13: ["short-row"],
+        14: ["unknown-emotion"],
+        15: ["long-row"],
+    }
+    assert [change.row.file_name for change in made.changes] == ["good.wav", "twice.wav"]
+    apply(store, made)
+    assert store.revision == 2
+
+
+@pytest.mark.parametrize("data", [b"", b"Filename,Mood\na.wav,joy\n", b"\xff\xfe\x00", b"a;b\n"])
+def test_a_table_without_its_columns_is_refused_as_a_whole(data: bytes) -> None:
+    with pytest.raises(TableError, match=r"Filename|UTF|Emotion"):
+        read_csv(data)
+
+
+def test_formats_are_told_by_their_ending(tmp_path: Path) -> None:
+    for data, name in ((b"[1]", "x.json"), (b"PAR1", "x.parquet"), (b"", "x.xlsx")):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(TableError, match="x"):
+            read_table(tmp_path / name)
+    with pytest.raises(TableError):
+        read_label_studio(json.dumps({"data": {}}).encode())
+
+
+def test_the_projection_is_rebuilt_to_the_same_bytes(store: LabelStore) -> None:
+    path = write_labels(store)
+    first = path.read_bytes()
+    assert first.startswith(b"Filename,Emotion,")
+    path.unlink()
+    assert write_labels(LabelStore(store.home)).read_bytes() == first
+    assert b"=cmd.wav,joy," in first
+    assert labels_csv(store, until=0).count(b"\n") == 1
+
+
+def _bare(rows) -> list[tuple]:
+    return [(r.file_name, r.emotion, r.corpus, r.clip, r.start, r.end, dict(r.extra)) for r in rows]
