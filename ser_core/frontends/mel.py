@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from ser_core.errors import SpecificationError
@@ -40,6 +39,7 @@ class Mel(FrontEnd):
     Shape:
         ``[batch, channel, time]`` to ``[batch, channel, n_mels, 1 + time // hop_length]``.
 
+    >>> import torch
     >>> mel = Mel(sample_rate=16000, input_channels=1, n_mels=80, n_fft=1024, hop_length=320)
     >>> mel(torch.zeros(2, 1, 16000), torch.tensor([16000, 8000])).values.shape
     torch.Size([2, 1, 80, 51])
