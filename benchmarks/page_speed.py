@@ -121,7 +121,7 @@ def main() -> None:
         warm.wait(20)
         process, url, again = start(home, wished.model)
         try:
-            client = Client(url, verbose=False)
+            client = Client(url, verbose=False, httpx_kwargs={"timeout": 120})
             ask = lambda: client.predict(handle_file(str(clip)), api_name="/predict")  # noqa: E731
             timed(ask, 3)
             ours = timed(ask, wished.calls)
