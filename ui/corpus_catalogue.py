@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from label_store.store import LabelStore
-from ser_core.corpora.clip import Problem
+from ser_core.corpora.clip import Clip, Problem
 
 FIRST = 64
 """Clips hashed before the first one is shown; the rest follow in the background."""
@@ -31,6 +31,7 @@ class Source:
         emotion: what the corpus says it is, or "".
         speaker: who speaks, or "".
         sha256: hash of the bytes where it is known without reading them, else "".
+        side: the side of the split that its speaker is on, where a committed table says so.
         problem, kind: what is wrong with the row in one sentence, and of which sort; "" if nothing.
     """
 
@@ -40,6 +41,7 @@ class Source:
     emotion: str = ""
     speaker: str = ""
     sha256: str = ""
+    side: str = ""
     problem: str = ""
     kind: str = ""
 
@@ -104,6 +106,12 @@ class Catalogue:
             return source.sha256
         return self._hashes.of(source.path)
 
+    def known_hash(self, source: Source) -> str:
+        """Return a source's hash where that takes no reading, else ""."""
+        if source.sha256 or source.path is None:
+            return source.sha256
+        return self._hashes.known(source.path)
+
     def hashed(self, sources: Iterable[Source], most: int | None = None) -> dict[str, Source]:
         """Return hash -> source, for those that can be read; of equal bytes the first counts.
 
@@ -134,12 +142,18 @@ class Hashes:
         self._lock = threading.Lock()
         self._fresh: list[tuple[str, str, str, str]] = []
         self._known: dict[tuple[str, str, str], str] = {}
+        self._latest: dict[str, str] = {}
         try:
             with path.open(encoding="utf-8", newline="") as file:
                 rows = [row for row in csv.reader(file) if len(row) == 4]
         except FileNotFoundError:
             rows = []
         self._known = {(row[0], row[1], row[2]): row[3] for row in rows}
+        self._latest = {row[0]: row[3] for row in rows}
+
+    def known(self, path: Path) -> str:
+        """Return the hash that a path had when it was last read, "" if it never was."""
+        return self._latest.get(str(path), "")
 
     def of(self, path: Path) -> str:
         """Return a file's SHA-256, "" where it can't be read."""
@@ -150,7 +164,7 @@ class Hashes:
                 with path.open("rb") as file:
                     sha = hashlib.file_digest(file, "sha256").hexdigest()
                 with self._lock:
-                    self._known[key] = sha
+                    self._known[key] = self._latest[key[0]] = sha
                     self._fresh.append((*key, sha))
         except OSError:  # gone or unreadable: the row says so, there is nothing to hash
             return ""
@@ -200,7 +214,9 @@ def _read(root: Path) -> Listing:
             continue
         for clip in reading.clips:
             name = clip.path.relative_to(folder).as_posix()
-            sources.append(Source(clip.corpus, name, clip.path, clip.emotion, clip.speaker))
+            sources.append(
+                Source(clip.corpus, name, clip.path, clip.emotion, clip.speaker, side=_side(clip))
+            )
         sources += [_problem(reading.corpus, folder, problem) for problem in reading.problems]
     rows = _merged(sources)
     emotions: defaultdict[str, set[str]] = defaultdict(set)
@@ -208,6 +224,13 @@ def _read(root: Path) -> Listing:
         if one.emotion and one.path is not None and not one.problem:
             emotions[one.corpus].add(one.emotion)
     return Listing(rows, tuple(notices), {name: frozenset(e) for name, e in emotions.items()})
+
+
+def _side(clip: Clip) -> str:
+    from ser_core.grouping import person_of
+    from ser_core.splits import TABLES, side_of
+
+    return side_of(clip) if person_of(clip).rpartition("/")[0] in TABLES else ""
 
 
 def _problem(corpus: str, folder: Path, problem: Problem) -> Source:
@@ -228,6 +251,6 @@ def _merged(sources: list[Source]) -> tuple[Source, ...]:
         elif one.problem and not known.problem:
             rows[one.place] = Source(
                 known.corpus, known.name, known.path, known.emotion, known.speaker,
-                problem=one.problem, kind=one.kind,
+                side=known.side, problem=one.problem, kind=one.kind,
             )  # fmt: skip
     return tuple(rows[place] for place in sorted(rows))

@@ -142,15 +142,21 @@ def _details() -> tuple[gr.Radio, gr.Textbox, gr.Dropdown]:
 
 def _settings() -> tuple[gr.Checkbox, gr.Dropdown, gr.Button]:
     with gr.Row(elem_classes="label-settings"):
-        blind = gr.Checkbox(
-            label="Blind", info="Hide what the model and the table say", elem_id="label-blind",
-            min_width=140,
-        )  # fmt: skip
-        order = gr.Dropdown(
-            list(label_parts.STRATEGIES), value="entropy", label="What comes next",
-            info="One in four is drawn at random in any case", min_width=200,
-        )  # fmt: skip
-        again = gr.Button("Look again", size="sm", min_width=90, elem_id="label-again")
+        with gr.Column(scale=2, min_width=170):
+            blind = gr.Checkbox(
+                label="Blind",
+                info="Hide what the model and the table say",
+                elem_id="label-blind",
+            )
+        with gr.Column(scale=3, min_width=240):
+            order = gr.Dropdown(
+                list(label_parts.STRATEGIES),
+                value="entropy",
+                label="What comes next",
+                info="One in four is drawn at random in any case",
+                elem_id="label-order",
+            )
+    again = gr.Button("Look again", size="sm", elem_id="label-again")
     return blind, order, again
 
 

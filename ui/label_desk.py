@@ -38,6 +38,7 @@ class Shown:
         source: its name and place.
         ready: sound, picture, prediction.
         visible: whether the prediction was shown for it at any time.
+        blind: whether it is hidden now.
         why: why it was chosen.
         mine: what the annotator said of it before, or "".
         started: the desk's clock when it was shown.
@@ -48,6 +49,7 @@ class Shown:
     source: Source
     ready: Ready
     visible: bool
+    blind: bool
     why: str
     mine: str = ""
     started: float = 0.0
@@ -214,7 +216,8 @@ class Desk:
             ticket = self._next(who, session, ahead=shown)
             if ticket is not None:
                 sha = ticket.candidate.clip
-                self._sitting(who, session).chosen[sha] = ticket.why
+                if ticket.why != "resumed":
+                    self._sitting(who, session).chosen[sha] = ticket.why
                 self.shelf.fetch(sha, self._sources[sha])
 
         threading.Thread(target=fetch, daemon=True).start()
@@ -239,6 +242,7 @@ class Desk:
             replace(source, name=name),
             ready,
             visible=not blind or bool(before and before.visible),
+            blind=blind,
             why=why,
             mine=view.whole().get(who.name, ""),
             started=before.started if before else self._clock(),
@@ -328,7 +332,7 @@ class Desk:
 
     def _confirmed(self, shown: Shown) -> str:
         said = shown.ready.prediction
-        if not shown.visible:
+        if shown.blind:
             raise PageError(BLIND)
         if said is None or said["emotion"] is None:
             raise PageError("The model gave no emotion to confirm. Choose what you hear, or skip.")

@@ -96,7 +96,7 @@ def card(shown: Shown, notice: str = "") -> str:
 
 def _said(shown: Shown) -> str:
     said = shown.ready.prediction
-    return (said["emotion"] or "") if shown.visible and said else ""
+    return (said["emotion"] or "") if said and not shown.blind else ""
 
 
 def _sound(shown: Shown) -> str:
@@ -119,7 +119,7 @@ def _mine(shown: Shown) -> str:
 
 def _opinion(shown: Shown) -> str:
     said = shown.ready.prediction
-    if not shown.visible:
+    if shown.blind:
         return (
             '<p class="blind">Blind: the prediction and the table\'s emotion stay hidden until '
             "you have chosen.</p>"
@@ -182,7 +182,7 @@ def _left(progress: Progress) -> str:
         return left
     minutes = progress.remaining / progress.per_hour * 60
     if minutes < 90:
-        return f"{left}, about {max(1, round(minutes))} minutes"
+        return f"{left}, about {f'{minutes:.0f} minutes' if minutes >= 1.5 else 'a minute'}"
     return f"{left}, about {minutes / 60:.0f} hours"
 
 

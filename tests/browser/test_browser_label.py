@@ -1,0 +1,255 @@
+"""Labelling by keys alone, in a real browser; two browsers share one queue."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser_core import audio
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PATIENCE = 90_000
+ROOT = Path(__file__).resolve().parents[2]
+LETTERS = {"W": "anger", "L": "boredom", "E": "disgust", "A": "fear", "F": "joy", "T": "sadness"}
+DIGITS = {"anger": 1, "boredom": 2, "disgust": 4, "fear": 5, "joy": 6, "sadness": 8}
+
+
+def spoken(count: int, seconds: float = 1.6) -> Iterator[bytes]:
+    """Yield different stretches of the speech that the project ships, as WAV."""
+    clips = [audio.load(path) for path in sorted((ROOT / "examples").glob("*.flac"))]
+    for number in range(count):
+        clip = clips[number % len(clips)]
+        length = round(seconds * clip.sample_rate)
+        room = clip.samples.shape[1] - length
+        start = room * (number // len(clips)) // (count // len(clips) + 1)
+        yield audio.to_wav_bytes(clip.samples[:, start : start + length], clip.sample_rate)
+
+
+def corpus(home: Path, clips: int = 26) -> Path:
+    """Put a small corpus with EMO-DB's names into the home."""
+    folder = home / "corpora" / "emodb" / "wav"
+    folder.mkdir(parents=True)
+    for number, sound in enumerate(spoken(clips)):
+        speaker = ("03", "08", "09", "10")[number % 4]
+        letter = list(LETTERS)[number % 6]
+        name = f"{speaker}a{number // 24 + 1:02d}{letter}{'abcdef'[number // 4 % 6]}.wav"
+        (folder / name).write_bytes(sound)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete model with random weights."""
+    import torch
+
+    from ser_core import checkpoint
+    from ser_core.calibration import Calibration
+    from ser_core.model import build
+    from ser_core.specification import Specification
+
+    torch.manual_seed(0)
+    made = Specification(
+        frontend_parameters={"n_mels": 64, "n_fft": 1024, "hop_length": 512},
+        backbone="cnn",
+        emotions=("anger", "joy", "neutral", "sadness"),
+        seconds=2.0,
+        name="tiny",
+        version="tiny-1",
+    )
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    return checkpoint.save(folder, build(made).eval(), made, Calibration(), {}, "A tiny model.")
+
+
+@pytest.fixture
+def server(start_app: Callable[..., Any], tmp_path: Path, tiny_checkpoint: Path) -> Any:
+    home = tmp_path / "home"
+    corpus(home)
+    return start_app(home, SER_MODEL=str(tiny_checkpoint))
+
+
+def events(home: Path) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = []
+    for file in sorted((home / "labels").glob("events-*.csv")):
+        with file.open(encoding="utf-8", newline="") as text:
+            rows += csv.DictReader(text)
+    return sorted(rows, key=lambda row: int(row["number"]))
+
+
+def open_label(browser: Any, url: str, width: int = 1280, theme: str = "light") -> Any:
+    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+    page.goto(f"{url}?__theme={theme}")
+    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+    to_tab(page, "Label")
+    page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
+    return page
+
+
+def to_tab(page: Any, name: str) -> None:
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if not tab.is_visible():
+        page.locator(".overflow-menu button").first.click()
+        page.get_by_role("button", name=name, exact=True).last.click()
+        return
+    tab.click()
+
+
+def ticket(page: Any) -> str:
+    return page.get_attribute("#label-card .clip-card", "data-ticket") or ""
+
+
+def clip_of(page: Any) -> str:
+    return ticket(page).partition(":")[0]
+
+
+def press(page: Any, key: str) -> float:
+    """Press a key, wait for another clip (or another state of this one); return milliseconds."""
+    return page.evaluate(
+        """(key) => new Promise((done, fail) => {
+            const now = () => document.querySelector("#label-card .clip-card");
+            const before = now().dataset.ticket, start = performance.now();
+            const timer = setInterval(() => {
+                if (performance.now() - start > 30000) { clearInterval(timer); fail(new Error(
+                    document.querySelector("#label-saved").innerText)); }
+                if (!now() || now().dataset.ticket === before) return;
+                clearInterval(timer);
+                requestAnimationFrame(() => done(performance.now() - start));
+            }, 4);
+            const sign = key.replace(/^(Digit|Key|Numpad)/, "");
+            document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
+                {code: key, key: sign, bubbles: true, cancelable: true}));
+        })""",
+        key,
+    )
+
+
+def saved(page: Any) -> str:
+    return str(page.inner_text("#label-saved"))
+
+
+def test_twenty_clips_by_keys_alone(
+    browser: Any, server: Any, screenshot: Callable[[Any, str], Path]
+) -> None:
+    page = open_label(browser, server.url)
+    page.wait_for_function("document.querySelector('#label-card audio').currentTime > 0")
+    spent, seen = [], []
+    for number in range(10):
+        seen.append(clip_of(page))
+        spent.append(press(page, "Enter"))
+        assert f"Saved #{number + 1}:" in saved(page)
+    for number, (emotion, digit) in enumerate(list(DIGITS.items()), start=11):
+        seen.append(clip_of(page))
+        key = f"Numpad{digit}" if number % 2 else f"Digit{digit}"
+        spent.append(press(page, key))
+        assert f"Saved #{number}: {emotion}." in saved(page)
+    seen.append(clip_of(page))
+    press(page, "KeyS")
+    assert "Saved #17: skipped." in saved(page)
+    seen.append(clip_of(page))
+    press(page, "Digit6")
+    press(page, "KeyU")
+    assert "Saved #19: undone" in saved(page)
+    assert clip_of(page) == seen[-1]
+    press(page, "Digit8")
+    page.check("#label-blind input")
+    page.wait_for_selector("#label-card .blind")
+    assert page.locator("#label-card .bars").count() == 0
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#label-saved .refused")
+    for _ in range(2):
+        seen.append(clip_of(page))
+        press(page, "Digit1")
+    assert len(set(seen)) == len(seen) == 20
+    rows = events(server.home)
+    assert [row["action"] for row in rows].count("undo") == 1
+    assert [row["action"] for row in rows].count("skip") == 1
+    assert {row["clip"] for row in rows} == set(seen)
+    assert [row["prediction_visible"] for row in rows][-1] == "0"
+    assert all(row["prediction"] for row in rows if row["action"] == "label")
+    assert all(int(row["milliseconds"]) >= 0 for row in rows if row["action"] != "undo")
+    assert page.locator("#label-aside .reopen").count() == 10
+    kept = {path.stem for path in (server.home / "clips").glob("*/*.wav")}
+    assert kept == {row["clip"] for row in rows if row["action"] == "label"}
+    print(f"key to next clip: median {statistics.median(spent):.0f} ms, worst {max(spent):.0f} ms")
+    assert statistics.median(spent) < 1500
+    screenshot(page, "label-light")
+
+
+def test_keys_rest_while_typing_and_a_late_key_is_refused(browser: Any, server: Any) -> None:
+    page = open_label(browser, server.url)
+    first = ticket(page)
+    page.click("#label-details button")
+    page.click("#label-note textarea, #label-note input")
+    page.keyboard.type("s6u ?")
+    page.wait_for_timeout(400)
+    assert ticket(page) == first
+    assert not events(server.home)
+    assert not page.locator("#label-help").evaluate("dialog => dialog.open")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    assert page.locator("#label-help").evaluate("dialog => dialog.open")
+    page.keyboard.press("6")
+    page.keyboard.press("Escape")
+    assert ticket(page) == first
+    page.evaluate("for (let i = 0; i < 2; i++) document.getElementById('label-choose-joy').click()")
+    page.wait_for_function(
+        "before => document.querySelector('#label-card .clip-card').dataset.ticket !== before",
+        arg=first,
+    )
+    page.wait_for_timeout(1500)
+    rows = events(server.home)
+    assert len(rows) == 1
+    assert (rows[0]["emotion"], rows[0]["note"]) == ("joy", "s6u ?")
+
+
+def test_two_browsers_share_a_queue_without_a_collision(browser: Any, server: Any) -> None:
+    pages = [open_label(browser, server.url) for _ in range(2)]
+    assert clip_of(pages[0]) != clip_of(pages[1])
+    seen = []
+    for number in range(12):
+        page = pages[number % 2]
+        seen.append(clip_of(page))
+        press(page, "Digit6" if number % 3 else "Enter")
+        assert clip_of(pages[0]) != clip_of(pages[1])
+    assert len(set(seen)) == 12
+    mine = clip_of(pages[0])
+    pages[0].reload()
+    pages[0].wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+    to_tab(pages[0], "Label")
+    pages[0].wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
+    assert clip_of(pages[0]) != clip_of(pages[1])
+    assert mine
+    rows = events(server.home)
+    assert len({row["clip"] for row in rows}) == len(rows) == 12
+    assert len({row["session"] for row in rows}) == 2
+
+
+@pytest.mark.parametrize(("theme", "width"), [("dark", 1280), ("light", 360), ("dark", 360)])
+def test_it_fits_and_reads_well(
+    browser: Any, server: Any, screenshot: Callable[[Any, str], Path], theme: str, width: int
+) -> None:
+    page = open_label(browser, server.url, width, theme)
+    press(page, "Enter")
+    page.wait_for_selector("#label-picture .js-plotly-plot .playhead", state="attached")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    screenshot(page, f"label-{theme}-{width}")
+
+
+def test_an_empty_store_says_what_to_do(browser: Any, start_app: Callable[..., Any]) -> None:
+    server = start_app()
+    page = browser.new_page()
+    page.goto(server.url)
+    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+    to_tab(page, "Label")
+    page.wait_for_selector("#label-card .welcome")
+    assert "corpora" in page.inner_text("#label-card")
+    page.keyboard.press("6")
+    page.wait_for_selector("#label-saved .refused")
+    corpus(server.home, 2)
+    page.click("#label-again")
+    page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
