@@ -14,6 +14,7 @@ from typing import Any
 
 from label_store.errors import StoreError
 from ser_core.errors import SerError
+from ser_core.sources import CorpusInfo
 from trainer import verbs
 from trainer.errors import InterruptedRunError, LockedError, SettingsError, TrainerError
 from trainer.loop import Progress
@@ -44,7 +45,9 @@ def main(words: Sequence[str] | None = None) -> int:
         given = ["run", *given]
     args = _parser().parse_args(given)
     home = Path(args.home)
-    args.progress, args.tick = _Shown(sys.stderr.isatty()).progress()
+    shown = _Shown(sys.stderr.isatty())
+    args.progress, args.tick, args.transfer = shown.progress(), shown.tick, shown.transfer
+    args.accept = _accepted if getattr(args, "accept_licence", False) else _asked
     place = verbs.Place(home, Path(args.default))
     try:
         return _dispatch(place, args, given)
@@ -71,8 +74,11 @@ def _dispatch(place: verbs.Place, args: argparse.Namespace, given: Sequence[str]
     if args.verb == "download":
         return verbs.download_verb(place, args)
     settings = _settings(args, place.home)
-    if args.verb == "run":
+    if args.verb == "run" and args.every:
         return verbs.run(place, settings, args, _once(given))
+    settings = verbs.local(place, settings, args)
+    if args.verb == "run":
+        return verbs.run(place, settings, args, ())
     if args.verb == "fit":
         return verbs.fit_verb(place, settings, args)
     if args.verb == "evaluate":
@@ -205,7 +211,10 @@ def _parser() -> argparse.ArgumentParser:
     add("rollback", parents=[common], help="let the version before serve again")
     add("history", parents=[common], help="versions and what was decided")
     one = add("download", parents=[common], help="bring a corpus into SER_HOME/corpora")
-    one.add_argument("location", nargs="?", default="", help="s3://, https:// or an archive")
+    one.add_argument(
+        "location", nargs="?", default="", help="a known corpus, s3://, https:// or an archive"
+    )
+    one.add_argument("--accept-licence", action="store_true", help="without being asked")
     one.add_argument("--name", default="", help="name of its folder")
     one.add_argument("--reader", default="", help="name of its reader")
     return parser
@@ -215,6 +224,19 @@ def _list(text: str) -> list[str]:
     aliases = {"lstm": "bilstm", "gru": "bigru"}
     parts = [part.strip() for part in text.split(",") if part.strip()]
     return [aliases.get(part, part) for part in parts]
+
+
+def _accepted(info: CorpusInfo) -> bool:
+    print(f"{info.title}: {info.licence}, see {info.url}; cite {info.citation}", file=sys.stderr)
+    return True
+
+
+def _asked(info: CorpusInfo) -> bool:
+    _accepted(info)
+    if not sys.stdin.isatty():
+        print("there is nobody to ask: --accept-licence accepts it", file=sys.stderr)
+        return False
+    return input("Do you accept this licence? [y/N] ").strip().casefold() in ("y", "yes")
 
 
 class _Shown:
@@ -239,6 +261,9 @@ class _Shown:
     def tick(self, done: int, total: int) -> None:
         self._advance(done, total, "decoding", "")
 
+    def transfer(self, done: int, total: int) -> None:
+        self._advance(done, total, "fetching", "")
+
     def _advance(self, done: int, total: int, what: str, beside: str) -> None:
         if not self.terminal:
             return
@@ -246,17 +271,22 @@ class _Shown:
             if self.bar is not None:
                 self.bar.close()
             self.bar = self._make(
-                total=total, initial=done - 1, desc=what, file=sys.stderr, leave=False
+                total=total or None,
+                initial=done - 1,
+                desc=what,
+                file=sys.stderr,
+                leave=False,
+                unit_scale=what == "fetching",
             )
         self.bar.set_postfix_str(beside, refresh=False)
         self.bar.update(done - self.bar.n)
-        if done >= total:
+        if 0 < total <= done:
             self.bar.close()
             self.bar = None
 
-    def progress(self) -> tuple[Progress, Any]:
-        """Return what the loop and the decoder tell."""
-        return Progress(self.log, self.step), self.tick
+    def progress(self) -> Progress:
+        """Return whom the loop tells."""
+        return Progress(self.log, self.step)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 from label_store.store import LabelStore
 from ser_core.champion import champion_folder, models_folder
 from ser_core.recognizer import Recognizer
+from ser_core.sources import CORPORA_INFO
 from trainer import corrections, download, evaluation, report, storage, tune, versions
 from trainer.card import model_card
 from trainer.errors import SettingsError, VersionError
@@ -381,10 +382,26 @@ def download_verb(place: Place, args: argparse.Namespace) -> int:
     if not args.location:
         print(download.catalogue())
         return 0
+    root = place.home / "corpora"
+    if args.location in CORPORA_INFO:
+        if args.name or args.reader:
+            raise SettingsError(f"{args.location} is a known corpus: leave --name and --reader out")
+        print(download.known(args.location, root, accept=args.accept, tick=args.transfer))
+        return 0
     name = args.name or args.reader or Path(args.location.rstrip("/")).name.split(".")[0]
-    folder = place.home / "corpora" / name
-    print(download.download(args.location, folder, reader=args.reader or None))
+    folder = root / name
+    reader = args.reader or None
+    print(download.download(args.location, folder, reader=reader, progress=args.transfer))
     return 0
+
+
+def local(place: Place, settings: Settings, args: argparse.Namespace) -> Settings:
+    """Return the settings with corpora in S3 replaced by a copy under cache/, fetched if needed."""
+    if not storage.is_remote(settings.corpora):
+        return settings
+    folder = place.home / "cache" / "corpora" / settings.corpora.removeprefix("s3://").strip("/")
+    storage.fetch(settings.corpora, folder, progress=args.transfer)
+    return dataclasses.replace(settings, corpora=str(folder))
 
 
 def _progress(args: argparse.Namespace) -> Progress:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +14,15 @@ import numpy as np
 import pytest
 
 from ser_core import checkpoint
+from ser_core.audio import to_wav_bytes
 from ser_core.calibration import Calibration
 from ser_core.champion import models_folder, read_pointer
+from ser_core.download import CORPORA_INFO, Downloaded
 from ser_core.model import build
 from ser_core.specification import Specification
 from trainer import balance, storage, tune, versions
 from trainer.__main__ import main
-from trainer.download import unpack
+from trainer.download import download
 from trainer.errors import (
     DataError,
     DivergedError,
@@ -35,7 +35,19 @@ from trainer.errors import (
 )
 from trainer.lock import only_one
 from trainer.schedule import BUSY, parse_duration, periodic
+from trainer.settings import Settings
 from trainer.tracking import build_tracker
+
+
+def flags_of(settings: Settings, home: Path) -> list[str]:
+    """Return settings as words of the command line."""
+    flags = ["--home", str(home), "--crop-seconds="]
+    for key, value in settings.to_json().items():
+        plain = isinstance(value, str | int | float)
+        if value not in ("", []):
+            flags += [f"--{key.replace('_', '-')}", str(value) if plain else json.dumps(value)]
+    return flags
+
 
 # -- the lock -----------------------------------------------------------------------------------
 
@@ -238,18 +250,69 @@ def test_s3_is_fetched_once_and_never_outside_the_folder(s3: Any, tmp_path: Path
         storage.fetch("s3://no-such-bucket/x", tmp_path / "x")
 
 
-def test_archives_that_point_outside_are_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as packed:
-        packed.writestr("../evil.wav", b"abc")
-    with tarfile.open(tmp_path / "bad.tar", "w") as tar:
-        member = tarfile.TarInfo("../evil.wav")
-        member.size = 3
-        tar.addfile(member, io.BytesIO(b"abc"))
-    (tmp_path / "bad.txt").write_text("no archive")
-    for name in ("bad.zip", "bad.tar", "bad.txt"):
-        with pytest.raises(StorageError):
-            unpack(tmp_path / name, tmp_path / "deep" / name)
-    assert not list(tmp_path.rglob("evil.wav"))
+def test_an_archive_becomes_a_corpus_whole_or_not_at_all(tmp_path: Path) -> None:
+    wav = to_wav_bytes(np.full((1, 800), 0.1, np.float32), 16_000)
+    for name, inside in (
+        ("good.zip", "AudioWAV/1001_DFA_ANG_XX.wav"),
+        ("bad.zip", "../1001_DFA_ANG_XX.wav"),
+        ("odd.zip", "readme.txt"),
+    ):
+        with zipfile.ZipFile(tmp_path / name, "w") as packed:
+            packed.writestr(inside, wav)
+    (tmp_path / "text.zip").write_text("no archive")
+    root = tmp_path / "corpora"
+    assert "1 clips" in download(str(tmp_path / "good.zip"), root / "good", reader="cremad")
+    assert (root / "good" / "AudioWAV" / "1001_DFA_ANG_XX.wav").read_bytes() == wav
+    with pytest.raises(StorageError, match="exists already"):
+        download(str(tmp_path / "good.zip"), root / "good")
+    for name in ("bad.zip", "odd.zip", "text.zip", "missing.zip"):
+        with pytest.raises(StorageError, match=name):
+            download(str(tmp_path / name), root / name)
+    assert [path.name for path in root.iterdir() if path.name != ".downloads"] == ["good"]
+    assert len(list(tmp_path.rglob("1001*.wav"))) == 1
+
+
+def test_a_known_corpus_wants_its_licence_accepted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = ["--home", str(tmp_path)]
+    assert main(["download", "ravdess", *home]) == 1
+    said = capsys.readouterr().err
+    assert "CC BY-NC-SA 4.0" in said
+    assert "was not accepted" in said
+    assert main(["download", "savee", "--accept-licence", *home]) == 1
+    assert "register at" in capsys.readouterr().err
+    assert main(["download", *home]) == 0
+    assert "ravdess_song" in capsys.readouterr().out
+
+
+def test_a_known_corpus_tells_what_its_owners_lack(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    def fetched(name: str, root: Path, *, accept: Any, progress: Any) -> Downloaded:
+        assert accept(CORPORA_INFO[name])
+        progress(1, 2)
+        seen.append((name, root))
+        return Downloaded(root / name, 7441, 7442, ("1076_MTI_SAD_XX.wav",))
+
+    monkeypatch.setattr("ser_core.download.download", fetched)
+    assert main(["download", "cremad", "--accept-licence", "--home", str(tmp_path)]) == 0
+    assert seen == [("cremad", tmp_path / "corpora")]
+    assert "1076_MTI_SAD_XX.wav" in capsys.readouterr().out
+
+
+def test_corpora_in_s3_are_fetched_before_the_training(
+    s3: Any, tmp_path: Path, tiny_corpora: Path, tiny_settings: Any
+) -> None:
+    for path in tiny_corpora.rglob("*.wav"):
+        s3.upload_file(str(path), "speech", f"all/{path.relative_to(tiny_corpora).as_posix()}")
+    flags = [*flags_of(tiny_settings, tmp_path), "--corpora", "s3://speech/all", "--epochs", "1"]
+    assert main(["fit", *flags, "--version", "one", "--push", "s3://speech/models/one"]) == 0
+    listed = s3.list_objects_v2(Bucket="speech", Prefix="models/one/")["Contents"]
+    assert "models/one/weights.safetensors" in {item["Key"] for item in listed}
+    assert main(["evaluate", "s3://speech/models/one", *flags]) == 0
 
 
 # -- tracking and search ------------------------------------------------------------------------
@@ -339,12 +402,7 @@ def test_bad_input_is_one_sentence(
 def test_the_command_line_fits_evaluates_and_shows_history(
     tiny_settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    values = {key: value for key, value in tiny_settings.to_json().items() if value != []}
-    flags: list[str] = ["--home", str(tmp_path), "--crop-seconds="]
-    for key, value in values.items():
-        plain = isinstance(value, str | int | float)
-        if value != "":
-            flags += [f"--{key.replace('_', '-')}", str(value) if plain else json.dumps(value)]
+    flags = flags_of(tiny_settings, tmp_path)
     assert main(["fit", *flags, "--version", "first"]) == 0
     page = tmp_path / "report.html"
     assert main(["evaluate", "first", *flags, "--html", str(page)]) == 0
