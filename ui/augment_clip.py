@@ -32,10 +32,10 @@ def build(services: Services, name: str) -> gr.Audio:
     other = _of_page(RECOGNISE)
     with gr.Row(elem_classes="examples"):
         if other is not None:
-            take = gr.Button("From Recognise", size="sm", min_width=130)
+            take = gr.Button("From Recognise", size="sm", min_width=110)
             take.click(_taken, other, sound, **plain)
         for place, path in enumerate(example_files(services)[:3], 1):
-            button = gr.Button(f"Example {place}", size="sm", min_width=90)
+            button = gr.Button(f"Clip {place}", size="sm", min_width=52)
             button.click(lambda path=str(path): path, None, sound, **plain)
     return sound
 

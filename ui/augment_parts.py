@@ -184,14 +184,20 @@ def _row(name: str, old: float | None, new: float | None, top: bool) -> str:
 
 
 def drawn(steps: Sequence[dict[str, Any]]) -> str:
-    """Return what the dice decided, as text to open.
+    """Return what the dice decided, as text to open, and the pictures in words.
 
     Args:
         steps: as ``DrawnChain.to_json`` gives them.
     """
+    names = ", then ".join(step["name"].replace("_", " ") for step in steps) or "no effect"
+    seen = (
+        "The pictures show waveform and mel spectrogram of the clip before and after "
+        f"{names}, and where the second differs from the first."
+    )
     lines = ",\n".join("  " + json.dumps(step, ensure_ascii=False) for step in steps)
     text = f"[\n{lines}\n]" if lines else "[]"
     return (
+        f'<p class="visually-hidden">{escape(seen)}</p>'
         '<details class="drawn"><summary>What was drawn this time</summary>'
         '<p class="hint">Every value as it was applied. As a recipe, this gives exactly the same '
         f"sound again.</p><pre>{escape(text)}</pre></details>"
