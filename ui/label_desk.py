@@ -100,6 +100,7 @@ class Desk:
         rng: draws the queue's random share.
         clock: seconds, for how long a decision took.
         lease_seconds: how long a clip is kept from others.
+        shelf: makes clips ready; one of its own by default.
     """
 
     def __init__(
@@ -109,9 +110,10 @@ class Desk:
         *,
         clock: Callable[[], float] = time.monotonic,
         lease_seconds: float = 600.0,
+        shelf: Shelf | None = None,
     ) -> None:
         self.services = services
-        self.shelf = Shelf(services)
+        self.shelf = shelf or Shelf(services)
         self._rng = rng
         self._clock = clock
         self._settings = QueueSettings(lease_seconds=lease_seconds)
@@ -294,12 +296,28 @@ class Desk:
             store = self.services.store
             if choice.action != "skip":
                 store.keep_clip(shown.ready.data, shown.ready.suffix)
-            saved = store.append(event, expect=shown.head)
+            saved = store.append(event, expect=self._expected(shown, who))
             sitting.shown = None
             if not who.may_write:
                 sitting.suggested.add(shown.sha)
                 self.queue().leases.release(shown.sha, who.name, session)
             return saved
+
+    def _expected(self, shown: Shown, who: Annotator) -> str | None:
+        """Return the revision to compare with.
+
+        On a clip that several are to label, votes that others cast meanwhile are no conflict:
+        they overwrite nothing, and to show them would make the votes depend on each other.
+        """
+        if int(shown.sha[:8], 16) / 2**32 >= self._settings.overlap:
+            return shown.head
+        history = self.services.store.history(shown.sha)
+        ids = [event.event_id for event in history]
+        news = history[ids.index(shown.head) + 1 if shown.head in ids else 0 :]
+        votes = {"label", "skip", "suggest"}
+        if all(event.action in votes and event.annotator != who.name for event in news):
+            return self.services.store.head(shown.sha)
+        return shown.head
 
     def _event(self, who: Annotator, session: str, shown: Shown, choice: Choice) -> LabelEvent:
         said = shown.ready.prediction or {}
