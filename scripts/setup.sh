@@ -42,6 +42,8 @@ mark() { echo "$venv/.installed-$1"; }
 
 if [ "$(cat "$(mark "$wanted")" 2>/dev/null)" != "$(stamp "$wanted")" ]; then
     echo "Installing $wanted (once; some minutes and about 6 GB) ..."
-    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet -r "$wanted"
+    quiet=()
+    [ -t 1 ] || quiet=(--quiet) # a terminal gets pip's progress bars, a log does not
+    "$venv/bin/python" -m pip install --disable-pip-version-check "${quiet[@]}" -r "$wanted"
     for file in $(files "$wanted"); do stamp "$file" >"$(mark "$file")"; done
 fi
