@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gc
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,8 @@ from label_store.errors import SaveError
 from label_store.event import COLUMNS, LabelEvent, decode, encode_row
 
 HEADER: Final = encode_row(COLUMNS)
-LOCK_SECONDS: Final = 15.0
+LOCK_SECONDS: Final = 60.0
+_COURTESY: Final = 0.002
 WriteFunction = Callable[[int, bytes], int]
 
 
@@ -114,6 +116,7 @@ class Journal:
         Raises:
             SaveError: the folder can't be written, or another process holds the lock for long.
         """
+        asked = time.monotonic()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=LOCK_SECONDS, poll_interval=0.001)
@@ -127,10 +130,15 @@ class Journal:
                 f"{self.folder} can't be written: {error.strerror or error}. Nothing was saved; "
                 "make the folder writable or free some space, then save again."
             ) from error
+        waited = time.monotonic() - asked
         try:
             yield
         finally:
             self._lock.release()
+            # Whoever had to wait is not alone: without a pause the same process takes the lock
+            # again before another has woken, and on a busy machine some would starve.
+            if waited > _COURTESY and not self._lock.is_locked:
+                time.sleep(_COURTESY)
 
     def read_new(self) -> News:
         """Read whole lines that were added since the last call, by any process."""

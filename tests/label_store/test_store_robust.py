@@ -58,6 +58,16 @@ def _storm(home: Path, processes: int, count: int, kills: int) -> None:
     logs = {f"p{n}": home / f"p{n}.log" for n in range(processes)}
     home.mkdir(exist_ok=True)
     running = {name: _start(home, name, 0, count, log) for name, log in logs.items()}
+    try:
+        _watch(running, logs, count, kills, draw)
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+    _nothing_is_lost(home, logs, count)
+
+
+def _watch(running: dict, logs: dict, count: int, kills: int, draw: random.Random) -> None:
     while running:
         time.sleep(draw.uniform(0.05, 0.3))
         if kills:
@@ -75,6 +85,9 @@ def _storm(home: Path, processes: int, count: int, kills: int) -> None:
                 logs[name].open("ab").write(b"\n")
                 first = max(acknowledged, default=-1) + 1
                 running[name] = _start(home, name, first, count, logs[name])
+
+
+def _nothing_is_lost(home: Path, logs: dict[str, Path], count: int) -> None:
     store = LabelStore(home)
     events = store.events()
     numbers = [event.number for event in events]
@@ -99,6 +112,7 @@ def test_processes_that_are_killed_lose_nothing_acknowledged(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # eight processes that fsync share the machine with whatever else runs
 def test_eight_processes_of_a_thousand_events_lose_nothing_acknowledged(tmp_path: Path) -> None:
     _storm(tmp_path, processes=8, count=1000, kills=24)
 
