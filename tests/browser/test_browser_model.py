@@ -1,0 +1,52 @@
+"""The Model tab in a real browser: figures, a run that starts and is stopped, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PATIENCE = 90_000
+
+
+def open_tab(browser: Any, url: str, width: int = 1280, theme: str = "light") -> Any:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(f"{url}?__theme={theme}&view=model")
+    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+    if width < 700:
+        page.evaluate(
+            "[...document.querySelectorAll('button[role=tab]')]"
+            ".find((b) => b.textContent.trim() === 'Model').click()"
+        )
+    else:
+        page.get_by_role("tab", name="Model", exact=True).click()
+    page.wait_for_selector("#model-history .versions", timeout=PATIENCE)
+    return page
+
+
+def test_the_champion_s_figures_and_a_run_without_corpora(
+    browser: Any, app_server: Any, screenshot: Callable[[Any, str], None]
+) -> None:
+    page = open_tab(browser, app_server.url)
+    assert "shipped" in page.inner_text("#model-history")
+    assert page.inner_text("#model-head").strip()
+    page.click("#model-start")
+    page.wait_for_selector("#model-run .refused", timeout=PATIENCE)
+    said = page.inner_text("#model-run")
+    assert "ended with an error" in said
+    assert "Traceback" not in said
+    page.click("#model-rollback")
+    page.wait_for_selector("#model-said .refused", timeout=PATIENCE)
+    assert "nothing to roll back" in page.inner_text("#model-said")
+    screenshot(page, "model-wide-light")
+
+
+def test_at_360_px_nothing_runs_out_of_the_page(
+    browser: Any, shared_server: Any, screenshot: Callable[[Any, str], None]
+) -> None:
+    page = open_tab(browser, shared_server.url, width=360, theme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    screenshot(page, "model-narrow-dark")

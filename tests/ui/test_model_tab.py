@@ -1,0 +1,282 @@
+"""The Model tab without the page: figures from any metrics, versions, a run, who may start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ui import model, model_parts, model_versions
+from ui.analysis import PageError
+from ui.identity import Annotator, Identity
+from ui.model_figures import (
+    ALL,
+    confusion_figure,
+    curve_figure,
+    curve_of,
+    figures_of,
+    read_champion,
+)
+from ui.model_runs import FIT, Runs, Wish, words
+from ui.services import AppSettings, Services
+
+TRAINER = Annotator("ada", may_write=True, may_train=True)
+VISITOR = Annotator("visitor", may_suggest=True, reason="Nobody is known. Sign in.")
+
+
+def scores(confusion: list[list[int]], emotions: list[str]) -> dict[str, Any]:
+    total = sum(map(sum, confusion))
+    recalls = [row[i] / sum(row) for i, row in enumerate(confusion) if sum(row)]
+    return {
+        "uar": sum(recalls) / len(recalls),
+        "accuracy": sum(row[i] for i, row in enumerate(confusion)) / total,
+        "macro_f1": 0.5,
+        "uar_interval": {"low": 0.4, "high": 0.7, "confidence": 0.95},
+        "majority_uar": 1 / len(recalls),
+        "clips": total,
+        "speakers": 2,
+        "classes": [
+            {"emotion": e, "precision": 0.5, "recall": r, "f1": 0.5, "clips": sum(row)}
+            for e, r, row in zip(emotions, recalls, confusion, strict=True)
+        ],
+        "emotions": emotions,
+        "confusion": confusion,
+        "ece": 0.1,
+    }
+
+
+TWO = {
+    "test": {
+        "emodb": scores([[8, 2], [1, 9]], ["anger", "joy"]),
+        "tess": scores([[5, 5], [0, 10]], ["joy", "sadness"]),
+    }
+}
+
+
+def test_corpora_are_pooled_by_their_counts() -> None:
+    found = figures_of(TWO)
+    assert list(found) == [ALL, "emodb", "tess"]
+    together = found[ALL]
+    assert together.emotions == ("anger", "joy", "sadness")
+    assert together.clips == 40
+    assert together.accuracy == pytest.approx(32 / 40)
+    assert {row.emotion: round(row.recall, 3) for row in together.rows} == {
+        "anger": 0.8,
+        "joy": 0.7,
+        "sadness": 1.0,
+    }
+    drawn = confusion_figure(together).data[0]
+    assert drawn.z[1].sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_a_whole_report_goes_before_the_training_s_own_figures() -> None:
+    overall = scores([[3, 1], [1, 3]], ["anger", "joy"])
+    bins = [[0.4, 0.3, 10], [0.9, 0.8, 30]]
+    report = {
+        "evaluation": {
+            "overall": overall,
+            "by_corpus": {"emodb": {"restricted": overall, "full": overall}},
+            "calibration": {"ece_before": 0.2, "ece_after": 0.1, "bins": bins},
+        }
+    }
+    metrics = TWO | {"report": report}
+    assert figures_of(metrics)[ALL].clips == 8
+    assert figures_of(metrics)["emodb"].clips == 8
+    curve = curve_of(metrics)
+    assert curve is not None
+    assert len(curve_figure(curve).data) == 2
+    assert "too sure" in model_parts.curve_words(curve, "")
+
+
+@pytest.mark.parametrize("metrics", [{}, {"test": {}}, {"test": None}, {"report": {"x": 1}}])
+def test_missing_figures_get_a_sentence(metrics: dict[str, Any]) -> None:
+    assert figures_of(metrics) == {}
+    assert curve_of(metrics) is None
+    assert "without figures" in model_parts.headline(None)
+
+
+def test_figures_with_holes_leave_out_only_what_is_missing() -> None:
+    found = figures_of({"test": {"emodb": {"uar": 0.5, "clips": 3, "accuracy": None}}})
+    assert list(found) == ["emodb"]
+    said = model_parts.headline(found["emodb"])
+    assert "50.0 %" in said
+    assert "Accuracy" not in said
+    assert "–" in model_parts.corpora(list(found.values()))
+
+
+def test_names_from_files_are_escaped() -> None:
+    found = figures_of({"test": {"<b>": {"uar": 0.5, "clips": 3}}})
+    assert "<b>" not in model_parts.corpora(list(found.values()))
+
+
+def test_overview_of_a_checkpoint_without_figures(services: Services) -> None:
+    shown = model.overview(services)
+    assert "without figures" in shown[1]
+    assert "A small model." in shown[8]
+    assert "small-1" in shown[9]
+    assert shown[0]["choices"]
+
+
+def test_a_missing_model_gets_a_sentence(tmp_path: Path) -> None:
+    bare = Services(AppSettings(home=tmp_path, model=tmp_path / "none"), Identity())
+    assert "Nothing can be read" in read_champion(bare).problem
+    assert "Nothing can be read" in model.overview(bare)[1]
+
+
+@pytest.fixture
+def two_versions(services: Services, small_model: Path) -> Services:
+    """A home with two versions: ``one``, and ``two`` that came from it."""
+    for name, parent, uar, epochs in (("one", "small-1", 0.4, 4), ("two", "one", 0.5, 8)):
+        folder = services.home / "models" / name
+        shutil.copytree(small_model, folder)
+        path = folder / "specification.json"
+        held = json.loads(path.read_text())
+        held |= {"version": name, "parent": parent, "created": f"2026-01-0{epochs // 4}T00:00:00Z"}
+        path.write_text(json.dumps(held))
+        metrics = {"uar": uar, "settings": {"epochs": epochs, "device": name}}
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+    return services
+
+
+def test_versions_say_what_changed(two_versions: Services) -> None:
+    found = model_versions.lines(two_versions)
+    assert [line.name for line in found] == ["two", "one", "small-1"]
+    assert found[0].changes == ("UAR 0.400 → 0.500", "settings: epochs 4 → 8")
+    assert [line.serves for line in found] == [False, False, True]
+
+
+def test_promote_and_roll_back(two_versions: Services) -> None:
+    assert "two serves" in model_versions.promote(two_versions, "two", TRAINER)
+    assert model_versions.lines(two_versions)[0].serves
+    assert two_versions.champion()["version"] == "two"
+    assert "shipped model serves again" in model_versions.rollback(two_versions, TRAINER)
+    assert [act.text.split()[0] for act in model_versions.acts(two_versions)] == ["rolled", "two"]
+    assert "rolled back" in model_parts.history(
+        model_versions.lines(two_versions), model_versions.acts(two_versions)
+    )
+
+
+def test_visitors_change_nothing(two_versions: Services) -> None:
+    for act in (
+        lambda: model_versions.promote(two_versions, "two", VISITOR),
+        lambda: model_versions.rollback(two_versions, VISITOR),
+        lambda: Runs(two_versions).start(Wish(), VISITOR),
+        lambda: Runs(two_versions).stop(VISITOR),
+    ):
+        with pytest.raises(PageError, match="Only those who may train"):
+            act()
+    assert not (two_versions.home / "models" / "champion.json").exists()
+
+
+def test_the_handlers_ask_who_it_is(two_versions: Services) -> None:
+    foreign = SimpleNamespace(headers={"host": "studio.example:7860"})
+    said = model._promoter(two_versions)("two", foreign)
+    assert "Only those who may train" in said
+    said, _ = model._starter(Runs(two_versions))("fine-tune", 4, False, "", foreign)
+    assert "Only those who may train" in said
+    assert not (two_versions.home / "models" / "champion.json").exists()
+
+
+def command(code: str) -> Any:
+    return lambda services, wish: [sys.executable, "-u", "-c", code]
+
+
+def wait(runs: Runs, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while runs.state().busy and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def test_a_run_tells_its_epochs_and_ends(services: Services) -> None:
+    code = "print('epoch 1/2: loss 1'); print('epoch 2/2: loss <1>')"
+    runs = Runs(services, command(code))
+    assert runs.state().phase == "none"
+    runs.start(Wish(), TRAINER)
+    wait(runs)
+    state = runs.state()
+    assert (state.phase, state.done, state.total) == ("done", 2, 2)
+    assert "loss &lt;1&gt;" in model_parts.run(state)
+
+
+def test_a_run_is_stopped_and_a_second_one_refused(services: Services) -> None:
+    code = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *a: (print('saved'), sys.exit(75)))\n"
+        "print('ready')\ntime.sleep(60)"
+    )
+    runs = Runs(services, command(code))
+    runs.start(Wish(), TRAINER)
+    end = time.monotonic() + 20
+    while "ready" not in runs.state().log and time.monotonic() < end:
+        time.sleep(0.05)
+    with pytest.raises(PageError, match="at work already"):
+        runs.start(Wish(), TRAINER)
+    runs.stop(TRAINER)
+    wait(runs)
+    assert runs.state().phase == "stopped"
+    assert "saved" in runs.state().log
+    with pytest.raises(PageError, match="No training run"):
+        runs.stop(TRAINER)
+
+
+def test_a_failed_run_says_so(services: Services) -> None:
+    runs = Runs(services, command("import sys; sys.exit('no corpora were found')"))
+    runs.start(Wish(), TRAINER)
+    wait(runs)
+    assert runs.state().phase == "failed"
+    assert "no corpora were found" in model_parts.run(runs.state())
+
+
+def test_a_run_from_elsewhere_is_seen(services: Services) -> None:
+    from trainer.lock import only_one
+
+    runs = Runs(services)
+    with only_one(services.home, "a training run"):
+        state = runs.state()
+        assert state.phase == "elsewhere"
+        assert str(os.getpid()) in model_parts.run(state)
+        with pytest.raises(PageError, match="at work already"):
+            runs.start(Wish(), TRAINER)
+        with pytest.raises(PageError, match="elsewhere"):
+            runs.stop(TRAINER)
+    assert runs.state().phase == "none"
+
+
+def test_the_command_is_one_that_the_trainer_reads(services: Services) -> None:
+    from trainer.__main__ import _parser
+
+    recipe = '[{"name": "speed", "factor": [0.9, 1.1], "p": 0.5}]'
+    for wish in (Wish(force=True, recipe=recipe), Wish(FIT, epochs=2)):
+        said = words(services, wish)[3:]
+        args = _parser().parse_args(said)
+        assert args.epochs == str(wish.epochs)
+        assert Path(args.home) == services.home.resolve()
+
+
+@pytest.mark.parametrize("recipe", ["nonsense", '[{"name": "no such effect"}]', "5", "{}"])
+def test_a_recipe_that_makes_no_sense_is_refused(services: Services, recipe: str) -> None:
+    with pytest.raises(PageError, match="recipe"):
+        words(services, Wish(recipe=recipe))
+
+
+def test_epochs_out_of_range_are_refused(services: Services) -> None:
+    with pytest.raises(PageError, match="0 epochs"):
+        words(services, Wish(epochs=0))
+
+
+def test_the_log_shows_its_end_only(services: Services) -> None:
+    runs = Runs(
+        services, command("print('x' * 99 + '\\n', end='') or [print(n) for n in range(9999)]")
+    )
+    runs.start(Wish(), TRAINER)
+    wait(runs)
+    log = runs.state().log
+    assert log.endswith("9998\n")
+    assert len(log) <= 16_000

@@ -1,0 +1,249 @@
+"""Model: what serves, how good it is, where it came from; train, stop, promote, roll back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from ser_core.errors import SerError
+from trainer.errors import TrainerError
+from ui import model_parts, model_versions, parts
+from ui.analysis import PageError
+from ui.identity import Annotator
+from ui.model_figures import (
+    ALL,
+    NO_CURVE,
+    Champion,
+    confusion_figure,
+    curve_figure,
+    curve_of,
+    figures_of,
+    read_champion,
+)
+from ui.model_runs import FINE_TUNE, FIT, Runs, Wish
+from ui.services import Services
+
+READS: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+WRITES: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "train"}
+INTRO = (
+    '<p class="hint"><b>How to read this.</b> UAR is the mean, over the emotions, of how many of '
+    "an emotion’s clips were heard as it, so a rare emotion counts as much as a frequent one. "
+    "All figures are on speakers that the model never heard.</p>"
+)
+HAND = (
+    '<p class="hint">A run promotes what it made only if that is no worse on unheard speakers. '
+    "Promoting here goes without that comparison.</p>"
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The tab's components that change with the champion."""
+
+    which: gr.Dropdown
+    head: gr.HTML
+    matrix: gr.Plot
+    mistakes: gr.HTML
+    classes: gr.HTML
+    corpora: gr.HTML
+    curve: gr.Plot
+    honest: gr.HTML
+    card: gr.Markdown
+    history: gr.HTML
+    version: gr.Dropdown
+
+    def of_clips(self) -> list[Any]:
+        """Return what changes with the choice of clips."""
+        return [self.head, self.matrix, self.mistakes, self.classes]
+
+    def outputs(self) -> list[Any]:
+        """Return all, in the order of `overview`."""
+        return [self.which, *self.of_clips(), self.corpora, self.curve, self.honest, self.card,
+                self.history, self.version]  # fmt: skip
+
+
+def build(services: Services) -> None:
+    """Build the tab inside the current Blocks."""
+    runs, tab = Runs(services), Context.block
+    shown = _figures()
+    with gr.Row(elem_id="model-desk"):
+        with gr.Column(scale=5, min_width=280):
+            wish, start, stop = _wishes()
+            run = gr.HTML(model_parts.run(runs.state()), elem_id="model-run")
+        with gr.Column(scale=5, min_width=280):
+            gr.HTML('<h2 class="section-title">Versions</h2>')
+            gr.HTML(HAND)
+            with gr.Row(elem_classes="acts"):
+                shown.version.render()
+                promote = gr.Button("Promote", size="sm", min_width=90, elem_id="model-promote")
+                back = gr.Button("Roll back", size="sm", min_width=90, elem_id="model-rollback")
+            said = gr.HTML(elem_id="model-said")
+            shown.history.render()
+    with gr.Accordion("The champion’s card", open=False, elem_id="model-card"):
+        shown.card.render()
+    timer = gr.Timer(1.0, active=False)
+
+    outputs = shown.outputs()
+    tab.select(lambda: overview(services), None, outputs, **READS).success(
+        lambda: _progress(runs), None, [run, timer], **READS
+    )
+    shown.which.input(
+        lambda name: of_clips(read_champion(services), name), shown.which, shown.of_clips(), **READS
+    )
+    again = (lambda: overview(services), None, outputs)
+    timer.tick(lambda: _progress(runs), None, [run, timer], **READS)
+    start.click(_starter(runs), wish, [run, timer], **WRITES)
+    stop.click(_stopper(runs), None, [run, timer], **WRITES)
+    promote.click(_promoter(services), shown.version, said, **WRITES).success(*again, **READS)
+    back.click(_backer(services), None, said, **WRITES).success(*again, **READS)
+
+
+def _figures() -> Shown:
+    gr.HTML('<h2 class="section-title">How good is it?</h2>')
+    gr.HTML(INTRO)
+    which = gr.Dropdown([(ALL, ALL)], value=ALL, label="Clips of", elem_id="model-which")
+    head = gr.HTML(elem_id="model-head")
+    with gr.Row():
+        with gr.Column(scale=6, min_width=280):
+            gr.HTML('<h2 class="section-title">What is taken for what</h2>')
+            matrix = _plot("model-confusion")
+            mistakes = gr.HTML()
+        with gr.Column(scale=5, min_width=280):
+            classes = gr.HTML(elem_id="model-classes")
+            gr.HTML('<h2 class="section-title">Does it know how sure it may be?</h2>')
+            curve = _plot("model-curve")
+            honest = gr.HTML(elem_id="model-honest")
+    corpora = gr.HTML(elem_id="model-corpora")
+    version = gr.Dropdown(
+        [], label="Version", show_label=False, container=False, elem_id="model-version",
+        min_width=140, render=False,
+    )  # fmt: skip
+    return Shown(which, head, matrix, mistakes, classes, corpora, curve, honest,
+                 gr.Markdown(render=False), gr.HTML(elem_id="model-history", render=False),
+                 version)  # fmt: skip
+
+
+def _plot(name: str) -> gr.Plot:
+    return gr.Plot(show_label=False, container=False, elem_id=name, elem_classes=["picture-plain"])
+
+
+def _wishes() -> tuple[list[Any], gr.Button, gr.Button]:
+    gr.HTML('<h2 class="section-title">Train</h2>')
+    kind = gr.Radio(
+        [("Fine-tune the champion with what is new", FINE_TUNE), ("Train from the corpora", FIT)],
+        value=FINE_TUNE,
+        label="What",
+        elem_id="model-kind",
+    )
+    epochs = gr.Slider(1, 60, 4, step=1, label="Epochs", info="Rounds over the clips")
+    force = gr.Checkbox(label="Also if nothing is new", elem_id="model-force")
+    with gr.Accordion("Augmentation of the training clips", open=False):
+        recipe = gr.Textbox(
+            label="Recipe as JSON", lines=3, max_lines=10, max_length=20_000,
+            info="Copied from the Augment tab; empty means the preset’s own.",
+        )  # fmt: skip
+    with gr.Row(elem_classes="acts"):
+        start = gr.Button("Start a run", variant="primary", size="sm", elem_id="model-start")
+        stop = gr.Button("Stop", size="sm", elem_id="model-stop")
+    return [kind, epochs, force, recipe], start, stop
+
+
+def overview(services: Services) -> tuple[Any, ...]:
+    """Return everything that the tab shows of the model that serves, and of the others."""
+    champion = read_champion(services)
+    found = figures_of(champion.metrics)
+    first = next(iter(found), ALL)
+    curve = curve_of(champion.metrics)
+    names = [("all corpora" if name == ALL else name, name) for name in found] or [(ALL, ALL)]
+    card = champion.card or "This checkpoint came without a card."
+    return (
+        gr.update(choices=names, value=first),
+        *of_clips(champion, first),
+        model_parts.corpora(list(found.values())),
+        gr.update(value=curve_figure(curve) if curve else None, visible=curve is not None),
+        model_parts.curve_words(curve, NO_CURVE),
+        card,
+        *_versions(services),
+    )
+
+
+def of_clips(champion: Champion, name: str) -> tuple[Any, ...]:
+    """Return the figures over one corpus, or over all."""
+    figures = figures_of(champion.metrics).get(name)
+    head = model_parts.headline(figures)
+    if champion.problem:
+        head = f"{parts.status(champion.problem, 'refused')}{head}"
+    drawn = confusion_figure(figures) if figures and figures.confusion else None
+    return (
+        head,
+        gr.update(value=drawn, visible=drawn is not None),
+        model_parts.confusion_words(figures),
+        model_parts.classes(figures),
+    )
+
+
+def _versions(services: Services) -> tuple[Any, Any]:
+    try:
+        found, done = model_versions.lines(services), model_versions.acts(services)
+    except (SerError, TrainerError, OSError) as error:
+        return parts.status(str(error), "refused"), gr.update(choices=[], value=None)
+    choices = [line.name for line in found if not line.shipped and not line.problem]
+    value = next((line.name for line in found if line.name in choices and not line.serves), None)
+    return model_parts.history(found, done), gr.update(choices=choices, value=value)
+
+
+def _progress(runs: Runs, trouble: str = "") -> tuple[str, Any]:
+    """Return how the run stands, and whether to look again in a second."""
+    state = runs.state()
+    refused = parts.status(trouble, "refused") if trouble else ""
+    return refused + model_parts.run(state), gr.Timer(1.0, active=state.busy)
+
+
+def _starter(runs: Runs) -> Callable[..., Any]:
+    services = runs.services
+
+    def start(kind: str, epochs: float, force: bool, recipe: str, request: gr.Request) -> Any:
+        try:
+            wish = Wish(kind, int(epochs or 0), bool(force), recipe or "")
+            runs.start(wish, services.identity.annotator(request))
+        except (PageError, OSError) as error:
+            return _progress(runs, str(error))
+        return _progress(runs)
+
+    return start
+
+
+def _stopper(runs: Runs) -> Callable[..., Any]:
+    def stop(request: gr.Request) -> Any:
+        try:
+            runs.stop(runs.services.identity.annotator(request))
+        except PageError as error:
+            return _progress(runs, str(error))
+        return _progress(runs)
+
+    return stop
+
+
+def _promoter(services: Services) -> Callable[..., str]:
+    def promote(version: str | None, request: gr.Request) -> str:
+        return _told(lambda who: model_versions.promote(services, version, who), services, request)
+
+    return promote
+
+
+def _backer(services: Services) -> Callable[..., str]:
+    def back(request: gr.Request) -> str:
+        return _told(lambda who: model_versions.rollback(services, who), services, request)
+
+    return back
+
+
+def _told(act: Callable[[Annotator], str], services: Services, request: gr.Request) -> str:
+    try:
+        return parts.status(act(services.identity.annotator(request)), "done")
+    except (PageError, SerError, TrainerError, OSError) as error:
+        return parts.status(str(error), "refused")

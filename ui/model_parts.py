@@ -1,0 +1,208 @@
+"""Pieces of HTML for the Model tab; what varies is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from ui import parts
+from ui.model_figures import ALL, NO_FIGURES, Curve, Figures
+from ui.model_runs import State
+from ui.model_versions import Act, Line
+from ui.theme import COLOURS
+
+_PHASES = {
+    "none": ("No run is at work.", ""),
+    "running": ("Training.", ""),
+    "stopping": ("Stopping: it saves what it has first.", ""),
+    "elsewhere": ("A run is at work that was started elsewhere.", ""),
+    "done": ("The run went through.", "done"),
+    "stopped": ("Stopped. The same run goes on from where it was.", ""),
+    "failed": ("The run ended with an error; the champion is untouched.", "refused"),
+}
+
+
+def headline(figures: Figures | None) -> str:
+    """Return the three figures that people ask for, each with a line on what it says."""
+    if figures is None or figures.uar is None:
+        return f'<p class="notice">{escape(NO_FIGURES)}</p>'
+    span = "" if figures.low is None else f"{figures.low * 100:.0f} to {figures.high * 100:.0f} %"
+    guess = "" if figures.guess is None else f"guessing: {figures.guess * 100:.0f} %"
+    boxes = [
+        ("UAR", figures.uar, " · ".join(filter(None, (span, guess))) or "mean recall"),
+        ("Accuracy", figures.accuracy, f"{figures.clips} clips"),
+        ("Macro-F1", figures.macro_f1, _speakers(figures)),
+        ("Calibration error", figures.ece, "0 % would be honest"),
+    ]
+    cells = "".join(
+        f'<div class="figure"><dt>{name}</dt><dd>{value * 100:.1f} %</dd>'
+        f'<dd class="beside">{escape(beside)}</dd></div>'
+        for name, value, beside in boxes
+        if value is not None
+    )
+    return f'<dl class="figures">{cells}</dl>'
+
+
+def _speakers(figures: Figures) -> str:
+    return f"{figures.speakers} speakers it never heard" if figures.speakers else "of all emotions"
+
+
+def classes(figures: Figures | None) -> str:
+    """Return precision, recall and F1 of each emotion as a table."""
+    if figures is None or not figures.rows:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{_name(row.emotion)}</th>{_bar(row.recall, row.emotion)}'
+        f"<td>{row.precision * 100:.0f}</td><td>{row.f1 * 100:.0f}</td><td>{row.clips}</td></tr>"
+        for row in figures.rows
+    )
+    return (
+        '<div class="scroll"><table class="plain"><caption>By emotion, in %</caption><thead><tr>'
+        '<th scope="col">emotion</th><th scope="col" title="of the clips that truly are it, '
+        'how many were heard as it">recall</th><th scope="col" title="of the clips heard as '
+        'it, how many truly are it">precision</th><th scope="col">F1</th>'
+        f'<th scope="col">clips</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _name(emotion: str) -> str:
+    sign = parts.swatch(emotion) if emotion in COLOURS else ""
+    return f"{sign}<span>{escape(emotion)}</span>"
+
+
+def _bar(value: float, emotion: str) -> str:
+    tint = emotion if emotion in COLOURS else "neutral"
+    return (
+        f'<td class="bar emotion-{tint}"><span class="fill" aria-hidden="true" '
+        f'style="width:{value * 100:.0f}%"></span><span>{value * 100:.0f}</span></td>'
+    )
+
+
+def corpora(found: Sequence[Figures]) -> str:
+    """Return a table with a row a corpus."""
+    own = [one for one in found if one.name != ALL]
+    if not own:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(one.name)}</th>{_cell(one.uar)}{_interval(one)}'
+        f"{_cell(one.guess)}{_cell(one.accuracy)}{_cell(one.macro_f1)}"
+        f"<td>{one.clips}</td><td>{one.speakers or '–'}</td></tr>"
+        for one in own
+    )
+    return (
+        '<div class="scroll"><table class="plain"><caption>By corpus, in %, on speakers it never '
+        'heard</caption><thead><tr><th scope="col">corpus</th><th scope="col">UAR</th>'
+        '<th scope="col">95 %</th><th scope="col">guessing</th><th scope="col">accuracy</th>'
+        '<th scope="col">macro-F1</th><th scope="col">clips</th><th scope="col">speakers</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(value: float | None) -> str:
+    return "<td>–</td>" if value is None else f"<td>{value * 100:.1f}</td>"
+
+
+def _interval(one: Figures) -> str:
+    if one.low is None or one.high is None:
+        return "<td>–</td>"
+    return f"<td>{one.low * 100:.0f}–{one.high * 100:.0f}</td>"
+
+
+def curve_words(curve: Curve | None, missing: str) -> str:
+    """Return the calibration curve in words."""
+    if curve is None:
+        return f'<p class="hint">{escape(missing)}</p>'
+    after = "" if curve.after is None else f"{curve.after * 100:.1f} %"
+    before = "" if curve.before is None else f" (before scaling {curve.before * 100:.1f} %)"
+    return (
+        '<p class="hint">On the dotted line a “70 % likely” is right seven times in ten. Below it '
+        f"the model is too sure of itself. On average it is off by {after}{before}.</p>"
+    )
+
+
+def confusion_words(figures: Figures | None) -> str:
+    """Return what is mistaken for what most often, in words."""
+    if figures is None or not figures.confusion:
+        return ""
+    found = sorted(
+        (
+            (count / max(sum(row), 1), truth, said)
+            for truth, row in zip(figures.emotions, figures.confusion, strict=True)
+            for said, count in zip(figures.emotions, row, strict=True)
+            if truth != said and count
+        ),
+        reverse=True,
+    )[:3]
+    listed = "; ".join(f"{truth} heard as {said} {share:.0%}" for share, truth, said in found)
+    most = f" Most frequent mistakes: {listed}." if listed else ""
+    return f'<p class="hint">Rows add up to 100 %; a perfect model fills the diagonal.{most}</p>'
+
+
+def history(found: Sequence[Line], done: Sequence[Act]) -> str:
+    """Return the versions, newest first, and what was done with them."""
+    items = "".join(_version(line) for line in found)
+    acts = "".join(
+        f'<li><time datetime="{escape(act.time)}">{escape(when(act.time))}</time> '
+        f"{escape(act.text)}</li>"
+        for act in done
+    )
+    log = f'<details><summary>What was done</summary><ul class="acts-done">{acts}</ul></details>'
+    return f'<ol class="versions">{items}</ol>{log if acts else ""}'
+
+
+def _version(line: Line) -> str:
+    mark = '<span class="tag">serves</span>' if line.serves else ""
+    mark += '<span class="tag soft">shipped</span>' if line.shipped else ""
+    uar = "" if line.uar is None else f'<span class="uar">UAR {line.uar * 100:.1f} %</span>'
+    told = "".join(f"<li>{escape(text)}</li>" for text in line.changes if text)
+    trouble = f'<p class="notice">{escape(line.problem)}</p>' if line.problem else ""
+    return (
+        f'<li><p class="version"><b>{escape(line.name)}</b>{mark}{uar}'
+        f'<time datetime="{escape(line.created)}">{escape(when(line.created))}</time></p>'
+        f"<ul>{told}</ul>{trouble}</li>"
+    )
+
+
+def when(iso: str) -> str:
+    """Return a time as people read it.
+
+    >>> when("2026-01-02T03:04:05+00:00")
+    '2026-01-02 03:04'
+    """
+    return iso[:16].replace("T", " ")
+
+
+def run(state: State) -> str:
+    """Return how a run stands: one sentence, a bar, the end of its log."""
+    text, kind = _PHASES[state.phase]
+    if state.phase == "elsewhere":
+        text += f" {state.note}"
+    if state.phase == "running" and not state.total:
+        text = "Training: it reads and decodes the clips first."
+    beside = f" {clock(state.seconds)}" if state.phase not in ("none", "elsewhere") else ""
+    beside += f", started by {state.who}" if state.who and state.busy else ""
+    bar = ""
+    if state.total:
+        share = 100 * state.done / state.total
+        bar = (
+            f'<div class="track" role="progressbar" aria-valuemin="0" aria-valuemax="{state.total}"'
+            f' aria-valuenow="{state.done}" aria-label="Epochs done"><span class="fill" '
+            f'style="width:{share:.0f}%"></span></div><p class="hint">epoch {state.done} of '
+            f"{state.total}</p>"
+        )
+    log = f'<pre class="log" tabindex="0">{escape(state.log)}</pre>' if state.log else ""
+    return (
+        f'<div class="run"><p class="saved {kind}" role="status">{escape(text)}'
+        f"<span>{escape(beside)}</span></p>{bar}{log}</div>"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Return a length of time.
+
+    >>> clock(75), clock(3700)
+    ('1:15 min', '1:01 h')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, left = divmod(minutes, 60)
+    return f"{hours}:{left:02d} h" if hours else f"{minutes}:{rest:02d} min"
