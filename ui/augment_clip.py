@@ -35,7 +35,7 @@ def build(services: Services, name: str) -> gr.Audio:
             take = gr.Button("From Recognise", size="sm", min_width=110)
             take.click(_taken, other, sound, **plain)
         for place, path in enumerate(example_files(services)[:3], 1):
-            button = gr.Button(f"Clip {place}", size="sm", min_width=52)
+            button = gr.Button(f"Clip {place}", size="sm", min_width=40)
             button.click(lambda path=str(path): path, None, sound, **plain)
     return sound
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from ser_core.augment import DrawnChain
+    from ser_core.frontends import FrontEnd
     from ser_core.recognizer import Recognizer
 
 Floats = npt.NDArray[np.float32]
@@ -62,19 +65,26 @@ def mel_decibels(
     import torch
 
     from ser_core.audio import mono
-    from ser_core.explain import mel_frequencies
-    from ser_core.frontends import PRESETS, build_frontend
+    from ser_core.frontends import PRESETS
 
     specification = recognizer.specification
     own = specification.frontend == "mel"
     parameters = dict(specification.frontend_parameters if own else PRESETS["mel"]["seed"])
-    front = build_frontend(
-        "mel", parameters | {"top_db": None, "log": "db"}, sample_rate=rate, input_channels=1
-    )
+    front, frequencies = _front(json.dumps(parameters | {"top_db": None, "log": "db"}), rate)
     wave = torch.from_numpy(np.ascontiguousarray(mono(samples)))[None]
     with torch.inference_mode():
         values: Floats = front(wave, torch.tensor([wave.shape[2]])).values[0, 0].numpy()
-    return values, mel_frequencies(front.parameters_json(), rate)
+    return values, frequencies
+
+
+@functools.lru_cache(maxsize=4)
+def _front(parameters: str, rate: int) -> tuple[FrontEnd, npt.NDArray[np.float64]]:
+    """Return the front-end and its bins' centres; its tables are made once, not at each move."""
+    from ser_core.explain import mel_frequencies
+    from ser_core.frontends import build_frontend
+
+    front = build_frontend("mel", json.loads(parameters), sample_rate=rate, input_channels=1)
+    return front, mel_frequencies(front.parameters_json(), rate)
 
 
 def pair(

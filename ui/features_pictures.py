@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ui.augment_pictures import mel_decibels
+from ui.augment_pictures import CHANGE_COLOURS, mel_decibels
 from ui.figures import MEL_COLOURS, QUIET, RANGE_DB, envelope, squeeze, to_bytes
 from ui.theme import FONT
 
@@ -175,7 +175,22 @@ def _line(name: str, described: Description, seconds: float, unit: str) -> tuple
         figure, values[::step], 0.0, float(times[1] - times[0]) * step if len(times) > 1 else 1
     )
     low, middle, high = (float(f(values)) for f in (np.min, np.median, np.max))
-    return figure, f"From {low:.4g} to {high:.4g}, half of the time below {middle:.4g} ({unit})."
+    words = (
+        f"From {number(low)} to {number(high)}, half of the time below {number(middle)} ({unit})."
+    )
+    return figure, words
+
+
+def number(value: float) -> str:
+    """Return a value with the digits that mean something.
+
+    >>> number(3299.7), number(0.067381), number(2.6e-5), number(0.0)
+    ('3300', '0.067', '0.000026', '0')
+    """
+    if abs(value) >= 100 or value == 0:
+        return f"{value:.0f}"
+    places = max(0, 1 - int(np.floor(np.log10(abs(value)))))
+    return f"{value:.{places}f}"
 
 
 def _rows(name: str, described: Description, seconds: float) -> tuple[go.Figure, str]:
@@ -193,12 +208,19 @@ def _rows(name: str, described: Description, seconds: float) -> tuple[go.Figure,
     image = np.rint(scaled * 127 + 128).astype(np.uint8)
     if name == "tonnetz":
         axis = {"tickvals": list(range(6)), "ticktext": list(CIRCLES)}
-        return _picture(image, seconds, axis), "Each row on its own scale around its mean."
+        words = "Each row on its own scale: black is its mean, orange above, blue below."
+        return _picture(image, seconds, axis, CHANGE_COLOURS), words
     axis = {"tickvals": list(range(0, len(image), 5)), "title": {"text": "coefficient"}}
-    return _picture(image, seconds, axis), "Each coefficient on its own scale around its mean."
+    words = "Each coefficient on its own scale: black is its mean, orange above, blue below."
+    return _picture(image, seconds, axis, CHANGE_COLOURS), words
 
 
-def _picture(image: npt.NDArray[np.uint8], seconds: float, axis: dict[str, Any]) -> go.Figure:
+def _picture(
+    image: npt.NDArray[np.uint8],
+    seconds: float,
+    axis: dict[str, Any],
+    colours: list[list[Any]] = MEL_COLOURS,
+) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = _figure(seconds, {"range": [-0.5, len(image) - 0.5], **axis})
@@ -210,7 +232,7 @@ def _picture(image: npt.NDArray[np.uint8], seconds: float, axis: dict[str, Any])
             dx=width,
             zmin=0,
             zmax=255,
-            colorscale=MEL_COLOURS,
+            colorscale=colours,
             showscale=False,
             hoverinfo="skip",
         )

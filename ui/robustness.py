@@ -83,7 +83,7 @@ def heat_map(found: Sweep) -> str:
         f'<p class="verdict"><span class="word" data-summary>{summary(found)}</span></p>'
         f'<p class="file">Without any effect: {parts.swatch(found.emotion)} '
         f"<b>{found.emotion}</b>, {parts.percent(found.confidence)}. "
-        f"The answer stays under the effects that are {at}.</p>{cut}"
+        f"The answer holds: {at}.</p>{cut}"
         f'<div class="scroll"><table class="heat-map"><caption class="visually-hidden">'
         f"What the model hears under each effect, and by how many points the probability of "
         f'{found.emotion} changes</caption><thead><tr><th scope="col">effect</th>{head}</tr>'
@@ -104,7 +104,7 @@ def _row(found: Sweep, name: str, cells: tuple[Cell, ...]) -> str:
 
 def _cell(found: Sweep, cell: Cell) -> str:
     flips = cell.emotion != found.emotion
-    depth = min(abs(cell.change) * 100, 100)
+    depth = min(abs(cell.change) * 160, 100)
     tone = "up" if cell.change > 0 else "down"
     settings = escape(", ".join(f"{key} {value:g}" for key, value in cell.settings.items()))
     points = f"{100 * cell.change:+.0f}".replace("-", "−")
