@@ -111,7 +111,8 @@ def open_clip(services: Services, path: str | Path) -> Bench:
         raise AugmentError(
             f"{shown(file.name)} is no longer on the server. Upload or record it again."
         ) from error
-    key = (str(file), found.st_mtime_ns, found.st_size, id(recognizer))
+    version = (str(recognizer.folder), recognizer.version)
+    key = (str(file), found.st_mtime_ns, found.st_size, *version)
     held = _SHELF.get(key)
     if held is not None:
         return held
