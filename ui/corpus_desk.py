@@ -259,14 +259,21 @@ class CorpusDesk:
         for source in self._sources.values():
             for name in {source.name, source.name.rpartition("/")[2]}:
                 by_name.setdefault(name, []).append(source)
+        # A table names files without their folder; where one row alone fits, that is meant.
+        named = []
+        for row in table.rows:
+            found = by_name.get(row.file_name, [])
+            if len(found) == 1 and not row.clip:
+                row = replace(row, file_name=found[0].name, corpus=row.corpus or found[0].corpus)
+            named.append(row)
 
         def resolve(name: str) -> str | None:
             found = by_name.get(name, [])
             return self.services.catalogue.hash_of(found[0]) or None if len(found) == 1 else None
 
         return plan(
-            self.services.store, table, who.name, canonical, refusal=UnknownEmotionError,
-            resolve=resolve,
+            self.services.store, replace(table, rows=tuple(named)), who.name, canonical,
+            refusal=UnknownEmotionError, resolve=resolve,
         )  # fmt: skip
 
 
