@@ -1,0 +1,91 @@
+"""The Live tab in a real browser whose microphone speaks, is refused, or goes away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PATIENCE = 90_000
+REFUSE = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', '%s'); }"
+UNPLUG = (
+    "const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+    "navigator.mediaDevices.getUserMedia = async (wish) => (window.heldStream = await real(wish));"
+)
+
+
+def open_tab(
+    browser: Any, url: str, width: int = 1280, theme: str = "light", script: str = ""
+) -> Any:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, permissions=["microphone"]
+    )
+    page = context.new_page()
+    if script:
+        page.add_init_script(script)
+    page.goto(f"{url}?__theme={theme}")
+    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+    page.evaluate(
+        "[...document.querySelectorAll('button[role=tab]')]"
+        ".find((b) => b.textContent.trim() === 'Live').click()"
+    )
+    page.wait_for_selector(".live-toggle", timeout=PATIENCE)
+    return page
+
+
+def test_speak_see_stop_and_open_in_recognise(
+    browser: Any, shared_server: Any, screenshot: Callable[[Any, str], None]
+) -> None:
+    page = open_tab(browser, shared_server.url)
+    page.click(".live-toggle")
+    page.wait_for_selector("#live-view .live-line [class*=emotion-]", timeout=PATIENCE)
+    page.wait_for_function("window.serLive.ages().length >= 6", timeout=PATIENCE)
+    assert "from sound to label" in page.inner_text(".live-latency")
+    assert page.get_attribute("#live-view .live-picture", "aria-label").startswith("The last 10")
+    screenshot(page, "live-wide-light")
+    page.click(".live-toggle")
+    number = page.get_attribute("#live-view .live", "data-number")
+    page.wait_for_timeout(1500)
+    assert int(page.get_attribute("#live-view .live", "data-number")) - int(number) <= 1
+    assert page.inner_text(".live-toggle").strip() == "Start"
+    page.click("#live-send")
+    page.wait_for_selector("#answer .verdict", timeout=PATIENCE)
+    assert "live recording" in page.inner_text("#answer .file")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [("NotAllowedError", "refused"), ("NotFoundError", "No microphone")]
+)
+def test_no_microphone_gets_a_sentence(
+    browser: Any, shared_server: Any, error: str, said: str
+) -> None:
+    page = open_tab(browser, shared_server.url, script=REFUSE % error)
+    page.click(".live-toggle")
+    page.wait_for_selector(".live-notice:not([hidden])", timeout=PATIENCE)
+    assert said in page.inner_text(".live-notice")
+    assert page.inner_text(".live-toggle").strip() == "Start"
+
+
+def test_an_unplugged_microphone_gets_a_sentence(browser: Any, shared_server: Any) -> None:
+    page = open_tab(browser, shared_server.url, script=UNPLUG)
+    page.click(".live-toggle")
+    page.wait_for_selector("#live-view .live", timeout=PATIENCE)
+    # A track that is stopped by the page itself is silent about it; the event is what the
+    # browser sends when the device goes.
+    page.evaluate("window.heldStream.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
+    page.wait_for_selector(".live-notice:not([hidden])", timeout=PATIENCE)
+    assert "went away" in page.inner_text(".live-notice")
+    assert page.inner_text(".live-toggle").strip() == "Start"
+
+
+def test_at_360_px_nothing_runs_out_of_the_page(
+    browser: Any, shared_server: Any, screenshot: Callable[[Any, str], None]
+) -> None:
+    page = open_tab(browser, shared_server.url, width=360, theme="dark")
+    page.click(".live-toggle")
+    page.wait_for_function("window.serLive.ages().length >= 4", timeout=PATIENCE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    screenshot(page, "live-narrow-dark")
