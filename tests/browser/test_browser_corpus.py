@@ -1,0 +1,104 @@
+"""The Corpus tab in a real browser: look, play, correct either cell, search, ask the model."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PATIENCE = 90_000
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("03a01Fa", "03a01Wb", "03a02Tc", "08a01Na", "08a02Ea", "09a01Aa")
+
+
+@pytest.fixture
+def server(start_app: Callable[..., Any], tmp_path: Path) -> Any:
+    home = tmp_path / "home"
+    folder = home / "corpora" / "emodb" / "wav"
+    folder.mkdir(parents=True)
+    sounds = sorted((ROOT / "examples").glob("*.flac"))
+    for name, sound in zip(NAMES, sounds, strict=True):
+        (folder / f"{name}.flac").write_bytes(sound.read_bytes())
+    return start_app(home)
+
+
+def events(home: Path) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = []
+    for file in sorted((home / "labels").glob("events-*.csv")):
+        with file.open(encoding="utf-8", newline="") as text:
+            rows += csv.DictReader(text)
+    return sorted(rows, key=lambda row: int(row["number"]))
+
+
+def open_corpus(browser: Any, url: str, width: int = 1280, theme: str = "light") -> Any:
+    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+    page.goto(f"{url}?__theme={theme}")
+    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+    tab = page.get_by_role("tab", name="Corpus", exact=True)
+    if tab.is_visible():
+        tab.click()
+    else:
+        page.locator(".overflow-menu button").first.click()
+        page.get_by_role("button", name="Corpus", exact=True).last.click()
+    page.wait_for_selector("#corpus-table tbody tr", timeout=PATIENCE)
+    return page
+
+
+def status_has(page: Any, text: str) -> None:
+    page.wait_for_function(
+        "text => document.querySelector('#corpus-status').innerText.includes(text)",
+        arg=text,
+        timeout=PATIENCE,
+    )
+
+
+def test_look_play_correct_and_search(
+    browser: Any, server: Any, screenshot: Callable[[Any, str], Path]
+) -> None:
+    page = open_corpus(browser, server.url)
+    assert page.locator("#corpus-table tbody tr").count() == len(NAMES)
+    page.locator("#corpus-table button[data-do=play]").first.click()
+    page.wait_for_selector("#corpus-editor audio", timeout=PATIENCE)
+    page.locator("#corpus-table select").nth(1).select_option("fear")
+    status_has(page, "fear")
+    cell = page.locator("#corpus-table td.name input").nth(2)
+    cell.fill("mended.flac")
+    cell.press("Tab")
+    status_has(page, "mended.flac")
+    page.locator("#corpus-search input, #corpus-search textarea").fill("mended")
+    page.wait_for_function("document.querySelectorAll('#corpus-table tbody tr').length === 1")
+    rows = events(server.home)
+    assert [(row["action"], row["emotion"]) for row in rows] == [("label", "fear"), ("rename", "")]
+    assert rows[1]["file_name"] == "mended.flac"
+    page.locator("#corpus-search input, #corpus-search textarea").fill("")
+    page.click("#corpus-figures button")
+    page.wait_for_selector("#corpus-figures .js-plotly-plot", timeout=PATIENCE)
+    screenshot(page, "corpus-light")
+
+
+def test_an_import_is_shown_before_it_is_applied(browser: Any, server: Any, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("Filename;Emotion\n03a01Fa.flac;Wut\nno.wav;nonsense\n", encoding="utf-8")
+    page = open_corpus(browser, server.url)
+    page.click("#corpus-exchange button")
+    page.set_input_files("#corpus-import input[type=file]", str(table))
+    page.wait_for_selector("#corpus-plan table", timeout=PATIENCE)
+    assert "nonsense" in page.inner_text("#corpus-plan")
+    assert events(server.home) == []
+    page.click("#corpus-apply")
+    page.wait_for_selector("#corpus-plan .done", timeout=PATIENCE)
+    assert [row["emotion"] for row in events(server.home)] == ["anger"]
+
+
+@pytest.mark.parametrize(("theme", "width"), [("dark", 1280), ("light", 360), ("dark", 360)])
+def test_it_fits(
+    browser: Any, server: Any, screenshot: Callable[[Any, str], Path], theme: str, width: int
+) -> None:
+    page = open_corpus(browser, server.url, width, theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    screenshot(page, f"corpus-{theme}-{width}")
