@@ -84,7 +84,7 @@ def _watch(running: dict, logs: dict, count: int, kills: int, draw: random.Rando
                 acknowledged = _acknowledged(logs[name])
                 logs[name].open("ab").write(b"\n")
                 first = max(acknowledged, default=-1) + 1
-                running[name] = _start(home, name, first, count, logs[name])
+                running[name] = _start(logs[name].parent, name, first, count, logs[name])
 
 
 def _nothing_is_lost(home: Path, logs: dict[str, Path], count: int) -> None:
