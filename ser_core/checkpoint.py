@@ -53,7 +53,11 @@ def save(
         model: its weights are saved, on the CPU.
         specification, calibration, metrics, card: what goes beside them.
         half: store floating-point weights in half precision (half the size).
+
+    Raises:
+        CheckpointError: it can't be written, as on a full disk; what was there before still is.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     target = Path(folder)
@@ -85,9 +89,13 @@ def save(
             shutil.rmtree(aside)
         else:
             partial.rename(target)
-    except BaseException:
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"The checkpoint {target} can't be written: {error}. Make room, or check who may write "
+            "there; what was there before is untouched."
+        ) from error
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
     return target
 
 

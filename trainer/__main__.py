@@ -16,7 +16,13 @@ from label_store.errors import StoreError
 from ser_core.errors import SerError
 from ser_core.sources import CorpusInfo
 from trainer import verbs
-from trainer.errors import InterruptedRunError, LockedError, SettingsError, TrainerError
+from trainer.errors import (
+    FirstFailedError,
+    InterruptedRunError,
+    LockedError,
+    SettingsError,
+    TrainerError,
+)
 from trainer.loop import Progress
 from trainer.run import FINE_TUNE
 from trainer.schedule import BUSY
@@ -51,11 +57,11 @@ def main(words: Sequence[str] | None = None) -> int:
     place = verbs.Place(home, Path(args.default))
     try:
         return _dispatch(place, args, given)
-    except LockedError as error:
-        print(error, file=sys.stderr)
-        return BUSY
-    except InterruptedRunError as error:
-        print(error, file=sys.stderr)
+    except FirstFailedError:
+        return 1  # the first process says why
+    except (LockedError, InterruptedRunError) as error:
+        if os.environ.get("RANK", "0") == "0":
+            print(error, file=sys.stderr)
         return BUSY
     except (TrainerError, SerError, StoreError) as error:
         print(error, file=sys.stderr)
@@ -76,11 +82,11 @@ def _dispatch(place: verbs.Place, args: argparse.Namespace, given: Sequence[str]
     settings = _settings(args, place.home)
     if args.verb == "run" and args.every:
         return verbs.run(place, settings, args, _once(given))
+    if args.verb == "fit":
+        return verbs.fit_verb(place, settings, args)
     settings = verbs.local(place, settings, args)
     if args.verb == "run":
         return verbs.run(place, settings, args, ())
-    if args.verb == "fit":
-        return verbs.fit_verb(place, settings, args)
     if args.verb == "evaluate":
         return verbs.evaluate_verb(place, settings, args)
     if args.verb == "compare":

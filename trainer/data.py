@@ -24,11 +24,12 @@ from trainer.settings import Settings
 
 
 class Batch(NamedTuple):
-    """One batch of waveforms.
+    """One batch of waveforms, or of rows of statistics (see `trainer.rows`).
 
     Attributes:
-        waveform: float32 ``[batch, channel, window]``, zero behind each clip.
-        lengths: valid samples, int64 ``[batch]``.
+        waveform: float32 ``[batch, channel, window]``, zero behind each clip; rows are
+            ``[batch, channel, bin, 1]``.
+        lengths: valid samples (frames of rows), int64 ``[batch]``.
         targets: soft labels, float32 ``[batch, emotion]``.
         weights: of each clip in the loss, float32 ``[batch]``.
     """
@@ -189,6 +190,21 @@ def centre(samples: NDArray[np.float32], window: int) -> NDArray[np.float32]:
     """
     start = max(0, (samples.shape[1] - window) // 2)
     return samples[:, start : start + window]
+
+
+def middle(
+    items: Sequence[Example], decoded: DecodedClips, specification: Specification
+) -> tuple[Tensor, Tensor]:
+    """Return the middle window of each clip, ``[clip, channel, window]``, and its valid samples."""
+    waveform = np.zeros(
+        (len(items), specification.input_channels, specification.samples), np.float32
+    )
+    lengths = torch.zeros(len(items), dtype=torch.int64)
+    for row, item in enumerate(items):
+        samples = centre(decoded.samples(item.digest), specification.samples)
+        waveform[row, :, : samples.shape[1]] = samples
+        lengths[row] = samples.shape[1]
+    return torch.from_numpy(waveform), lengths
 
 
 def training_batches(

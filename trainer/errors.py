@@ -19,8 +19,16 @@ class DivergedError(TrainerError):
     """A loss that is no longer a number."""
 
 
+class OutOfMemoryError(TrainerError):
+    """Not even a single clip goes through the model in the memory that there is."""
+
+
 class InterruptedRunError(TrainerError):
     """A run that a signal ended after it had saved; it can be resumed."""
+
+
+class FirstFailedError(TrainerError):
+    """The first of several processes failed, and has said why."""
 
 
 class LockedError(TrainerError):

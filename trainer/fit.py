@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -420,6 +422,12 @@ def new_version(now: datetime | None = None) -> str:
     '20240506-070809'
     """
     return (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
+
+
+def run_name(settings: Settings) -> str:
+    """Return the name of a run's folder: the same settings go on where they were stopped."""
+    words = json.dumps(settings.identity(), sort_keys=True)
+    return f"fit-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
 
 
 def require_trainable(settings: Settings) -> None:

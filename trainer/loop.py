@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -24,10 +24,11 @@ from ser_core.frontends import FeatureMap
 from ser_core.model import Model
 from ser_core.specification import Specification
 from trainer import parallel
-from trainer.balance import class_weights
-from trainer.data import Batch, Example, batches_in_epoch, centre, training_batches
+from trainer.balance import OVERSAMPLERS, class_weights
+from trainer.data import Batch, Example, batches_in_epoch, middle, training_batches
 from trainer.decoded import DecodedClips
-from trainer.errors import DivergedError, InterruptedRunError
+from trainer.errors import DivergedError, InterruptedRunError, OutOfMemoryError, StorageError
+from trainer.rows import batches_of_rows, make_rows, row_batches
 from trainer.settings import Settings
 
 STATE = "state.pt"
@@ -146,7 +147,16 @@ class Loop:
         )
         self.feature_chain = Chain.from_json(list(settings.feature_augment))
         self.frontend_learns = any(p.requires_grad for p in model.frontend.parameters())
-        self.per_epoch = batches_in_epoch(self.train, settings)
+        self.rows = (
+            make_rows(model, specification, self.train, decoded, settings)
+            if settings.balance in OVERSAMPLERS
+            else None
+        )
+        self.per_epoch = (
+            batches_in_epoch(self.train, settings)
+            if self.rows is None
+            else batches_of_rows(self.rows, settings)
+        )
         self.steps = self.per_epoch * settings.epochs
         self.class_weights = torch.ones(len(specification.emotions))
         if settings.balance == "class-weights":
@@ -172,8 +182,11 @@ class Loop:
     def _features(self, batch: Batch, rng: np.random.Generator) -> tuple[FeatureMap, Tensor]:
         """Return masked and mixed features and their targets."""
         waveform, lengths = batch.waveform.to(self.device), batch.lengths.to(self.device)
-        with torch.set_grad_enabled(self.frontend_learns):
-            features = self.model.features(waveform, lengths)
+        if self.rows is not None:
+            features = FeatureMap(waveform, lengths)
+        else:
+            with torch.set_grad_enabled(self.frontend_learns):
+                features = self.model.features(waveform, lengths)
         values, targets = features.values, batch.targets.to(self.device)
         if self.feature_chain.steps:
             drawn = [self.feature_chain.draw(rng) for _ in range(len(values))]
@@ -189,9 +202,13 @@ class Loop:
             kept = torch.full_like(kept, values.shape[-1])
         return FeatureMap(values.contiguous(memory_format=torch.channels_last), kept), targets
 
-    def _backward(self, features: FeatureMap, targets: Tensor, weights: Tensor) -> float:
-        """Add one batch's gradients, in as many pieces as memory allows; return its loss."""
-        total = parallel.total(float(weights.sum())) * self.settings.accumulate
+    def _backward(
+        self, features: FeatureMap, targets: Tensor, weights: Tensor, total: float
+    ) -> float:
+        """Add one batch's gradients, in as many pieces as memory allows; return its loss.
+
+        Nothing is exchanged with other processes here: one that must try again is alone in it.
+        """
         loss_sum = 0.0
         for part in torch.arange(len(targets), device=self.device).chunk(self.pieces):
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
@@ -203,7 +220,7 @@ class Loop:
             ) * (weights[part].sum() / total)
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             loss_sum += float(loss.detach())
-        return parallel.total(loss_sum) * self.settings.accumulate
+        return loss_sum
 
     def step(self, engine: Engine, batch: Batch) -> float:
         """Learn from one batch; return its loss."""
@@ -224,20 +241,28 @@ class Loop:
             if (self.batch % self.settings.accumulate)
             else None
         )
+        total = parallel.total(float(weights.sum())) * self.settings.accumulate
         while True:
             try:
-                loss = self._backward(features, targets, weights)
+                loss = self._backward(features, targets, weights, total)
                 break
-            except (torch.OutOfMemoryError, MemoryError) as error:
-                if self.pieces >= len(targets):
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
                     raise
+                if self.pieces >= len(targets):
+                    raise OutOfMemoryError(
+                        f"out of memory even clip by clip ({str(error)[:60]}); take shorter "
+                        "windows (--seconds) or a smaller backbone. Nothing was promoted."
+                    ) from error
                 self.pieces *= 2
                 self.progress.log(
                     f"out of memory ({str(error)[:60]}): the batch of {len(targets)} now goes "
                     f"through in {self.pieces} pieces"
                 )
                 for index, parameter in enumerate(self._parameters()):
-                    parameter.grad = None if held is None else held[index]
+                    grad = None if held is None else held[index]
+                    parameter.grad = None if grad is None else grad.clone()
+        loss = parallel.total(loss) * self.settings.accumulate
         if not np.isfinite(loss):
             raise DivergedError(
                 f"the loss is {loss} at epoch {self.epoch + 1}, batch {self.batch + 1}; "
@@ -310,17 +335,7 @@ class Loop:
                     )
 
         engine.add_event_handler(Events.ITERATION_COMPLETED, after)
-        batches = training_batches(
-            self.train,
-            self.decoded,
-            self.specification,
-            self.settings,
-            epoch=self.epoch,
-            skip=self.batch,
-            rank=parallel.rank(),
-            world=parallel.world(),
-        )
-        engine.run(batches, max_epochs=1, epoch_length=self.per_epoch - self.batch)
+        engine.run(self._batches(), max_epochs=1, epoch_length=self.per_epoch - self.batch)
         seconds = self.clock() - started
         parallel.average_buffers(self.model)
         if self.averaged is not None:
@@ -350,6 +365,15 @@ class Loop:
             f"{figures['clips_per_second']:.0f} clips/s"
         )
         self.progress.epoch(figures)
+
+    def _batches(self) -> Iterator[Batch]:
+        share = {"epoch": self.epoch, "skip": self.batch}
+        share |= {"rank": parallel.rank(), "world": parallel.world()}
+        if self.rows is not None:
+            return row_batches(self.rows, self.settings, **share)
+        return training_batches(
+            self.train, self.decoded, self.specification, self.settings, **share
+        )
 
     @property
     def evaluated(self) -> Model:
@@ -395,25 +419,40 @@ class Loop:
             "since_best": self.since_best,
         }
         partial = self.folder / f".{STATE}.part"
-        with partial.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.folder / STATE)
+        try:
+            with partial.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.folder / STATE)
+        except (OSError, RuntimeError) as error:
+            # torch says RuntimeError where the disk is full.
+            partial.unlink(missing_ok=True)
+            why = getattr(error, "strerror", None) or "the disk may be full"
+            raise StorageError(
+                f"the state of the run can't be written to {self.folder} ({why}); make room and "
+                "give the same command again. Nothing was promoted."
+            ) from error
 
     def _identity(self) -> dict[str, Any]:
         """What a resumed run must have in common with the one that was stopped."""
-        free = {"workers", "threads", "save_seconds", "corpora", "device"}
-        held = {k: v for k, v in self.settings.to_json().items() if k not in free}
-        return held | {"clips": [item.digest for item in self.train]}
+        clips = [(item.digest, item.label, item.weight) for item in self.train]
+        return self.settings.identity() | {"clips": clips}
 
-    def _restore(self) -> None:
+    def _saved(self) -> dict[str, Any] | None:
         path = self.folder / STATE
         if not path.is_file():
-            return
-        state = torch.load(path, map_location="cpu", weights_only=True)
+            return None
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if state["settings"] != repr(self._identity()):
             self.progress.log("the settings or the clips changed: starting from the beginning")
+            return None
+        return state
+
+    def _restore(self) -> None:
+        # On several machines only the first process's has the file.
+        state = parallel.share(self._saved() if parallel.first() else None)
+        if state is None:
             return
         self.model.load_state_dict(state["model"])
         if self.averaged is not None:
@@ -426,6 +465,13 @@ class Loop:
         self.best = state["best"] or None
         self.best_score, self.since_best = state["best_score"], state["since_best"]
         self.progress.log(f"going on from epoch {self.epoch + 1}, batch {self.batch + 1}")
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # The CPU's allocator has no class of its own for it.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        "can't allocate memory" in str(error)
+    )
 
 
 class _Signals:
@@ -460,20 +506,13 @@ def clip_logits(
     device = next(model.parameters()).device
     model.eval()
     rows = []
-    window = specification.samples
     for first in range(0, len(items), batch_size):
-        part = items[first : first + batch_size]
-        waveform = np.zeros((len(part), specification.input_channels, window), np.float32)
-        lengths = torch.zeros(len(part), dtype=torch.int64)
-        for row, item in enumerate(part):
-            samples = centre(decoded.samples(item.digest), window)
-            waveform[row, :, : samples.shape[1]] = samples
-            lengths[row] = samples.shape[1]
+        waveform, lengths = middle(items[first : first + batch_size], decoded, specification)
         with (
             torch.inference_mode(),
             torch.autocast(device.type, dtype, enabled=dtype is not None),
         ):
-            logits = model(torch.from_numpy(waveform).to(device), lengths.to(device))
+            logits = model(waveform.to(device), lengths.to(device))
         rows.append(logits.double().cpu().numpy())
     return np.concatenate(rows) if rows else np.zeros((0, len(specification.emotions)))
 

@@ -7,13 +7,22 @@ its own share of the batch alone, which is where the figures differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import ignite.distributed as idist
 import torch
 from torch import Tensor, nn
+
+from ser_core.errors import SerError
+from trainer.errors import FirstFailedError, TrainerError
+
+Found = TypeVar("Found")
+
+_PATIENCE = timedelta(days=2)
+"""How long one process waits for another, which may be decoding or evaluating all that time."""
 
 
 def launched() -> bool:
@@ -27,7 +36,7 @@ def group() -> Iterator[None]:
     if not launched() or idist.get_world_size() > 1:
         yield
         return
-    idist.initialize("nccl" if torch.cuda.is_available() else "gloo")
+    idist.initialize("nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE)
     try:
         yield
     finally:
@@ -53,6 +62,41 @@ def barrier() -> None:
     """Wait for the others."""
     if world() > 1:
         idist.barrier()
+
+
+def from_first(work: Callable[[], Found]) -> Found:
+    """Do something in the first process alone; every process gets its result, or its failure.
+
+    Raises:
+        FirstFailedError: in the other processes, where the first one failed.
+    """
+    if world() == 1:
+        return work()
+    if not first():
+        result, failure = share(None)
+        if failure:
+            raise FirstFailedError(failure)
+        return result  # type: ignore[no-any-return]
+    try:
+        value = work()
+    except (TrainerError, SerError, OSError) as error:
+        share((None, str(error)))
+        raise
+    share((value, ""))
+    return value
+
+
+def local_first(work: Callable[[], Found]) -> Found:
+    """Do something in one process of each machine, then in the others, which find it cached."""
+    if world() == 1:
+        return work()
+    if idist.get_local_rank() == 0:
+        value = work()
+        barrier()
+    else:
+        barrier()
+        value = work()
+    return value
 
 
 def share(value: Any) -> Any:

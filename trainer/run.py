@@ -134,6 +134,7 @@ def run_once(
             return Outcome(f"{new} new labels of {min_new} wanted: nothing trained")
         plain = prepare(settings, cache_folder(home), emotions=specification.emotions, tick=tick)
         found = consensus(store, labels.trusted, min_votes=labels.min_votes)
+        _require_readable(store, progress)
         joined = corrections.join(
             plain,
             found.labels,
@@ -183,6 +184,21 @@ def run_once(
         if gone:
             progress.log(f"deleted old versions: {', '.join(gone)}")
         return Outcome(f"{version} {decision}", version, decision)
+
+
+def _require_readable(store: LabelStore, progress: Progress) -> None:
+    """Tell of damaged rows, and refuse to learn while a whole file of labels can't be read.
+
+    Raises:
+        DataError: a file was written by another version; its labels would silently not count.
+    """
+    for found in store.reports:
+        if found.kind == "damaged-file":
+            raise DataError(
+                f"the label file {found.file} {found.reason}: it is of another version; bring it "
+                "up to date or move it out of labels/. Nothing was trained."
+            )
+        progress.log(f"labels: {found.file}: {found.reason}")
 
 
 def judge(

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainer.errors import SettingsError
+from label_store.errors import StoreError
+from ser_core.errors import SerError
+from trainer.errors import SettingsError, TrainerError
 
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d)\s*")
@@ -75,7 +77,13 @@ def periodic(
     while not stop():
         started = clock()
         tally.rounds += 1
-        new = count_new()
+        try:
+            new = count_new()
+        except (TrainerError, SerError, StoreError, OSError) as error:
+            tally.failed += 1
+            log(f"the labels can't be read: {error}; the next round tries again")
+            sleep(max(0.0, every - (clock() - started)))
+            continue
         if new < min_new:
             tally.waited += 1
             log(f"{new} new labels of {min_new} wanted: waiting")
@@ -84,6 +92,8 @@ def periodic(
             status = run()
             if status == 0:
                 tally.trained += 1
+            elif stop():
+                log("the run was told to stop; the next one goes on from there")
             elif status == BUSY:
                 tally.waited += 1
                 log("another run is at work: waiting")

@@ -157,6 +157,13 @@ class Settings:
                 f"{self.balance} interpolates descriptor statistics and needs the front-end "
                 f"“descriptors” with the backbone “pooling”, not “{self.frontend}”."
             )
+        if self.balance in ("smote", "adasyn") and (
+            self.augment or self.feature_augment or self.crop_seconds or self.mixup
+        ):
+            raise SettingsError(
+                f"{self.balance} takes each clip's statistics once, before the training; augment, "
+                "feature_augment, crop_seconds and mixup have no place beside it."
+            )
         if self.crop_seconds:
             low, high = self.crop_seconds if len(self.crop_seconds) == 2 else (0.0, -1.0)
             if not 0.1 <= low <= high <= self.seconds:
@@ -179,6 +186,11 @@ class Settings:
         """Return every setting as JSON values."""
         values = dataclasses.asdict(self)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what a resumed run must have in common with the one that was stopped."""
+        free = {"workers", "threads", "save_seconds", "corpora", "device"}
+        return {name: value for name, value in self.to_json().items() if name not in free}
 
     def with_values(self, values: Mapping[str, Any], source: str = "settings") -> Settings:
         """Return a copy with ``values`` over it.
@@ -260,6 +272,18 @@ SETTINGS_PRESETS: dict[str, dict[str, Any]] = {
         "epoch_clips": 512,
         "batch_size": 16,
         "learning_rate": 0.01,
+    },
+    "statistics": {
+        "frontend": "descriptors",
+        "frontend_preset": "statistics",
+        "backbone": "pooling",
+        "normalisation": "corpus",
+        "balance": "smote",
+        "optimizer": "adamw",
+        "learning_rate": 1e-3,
+        "weight_decay": 0.01,
+        "epochs": 60,
+        "early_stop": 8,
     },
     "wav2vec2": {
         "frontend": "wav2vec2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,21 @@ class Tuned:
     best: dict[str, Any]
     value: float
     trials: dict[str, int]
+
+
+def read_space(path: Path) -> dict[str, Any]:
+    """Return the search space of a JSON file.
+
+    Raises:
+        TuningError: it can't be read, or holds no object.
+    """
+    try:
+        space = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise TuningError(f"{path} can't be read as JSON: {error}") from error
+    if not isinstance(space, dict):
+        raise TuningError(f"{path} holds no object; write {{setting: [values]}}")
+    return space
 
 
 def check_space(space: Mapping[str, Any], sampler: str) -> None:

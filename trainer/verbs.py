@@ -10,8 +10,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,11 +22,11 @@ from label_store.store import LabelStore
 from ser_core.champion import champion_folder, models_folder
 from ser_core.recognizer import Recognizer
 from ser_core.sources import CORPORA_INFO
-from trainer import corrections, download, evaluation, report, storage, tune, versions
+from trainer import corrections, download, evaluation, parallel, report, storage, tune, versions
 from trainer.card import model_card
 from trainer.errors import SettingsError, VersionError
 from trainer.evaluation import CorpusScores, Report
-from trainer.fit import Prepared, fit, prepare, require_trainable
+from trainer.fit import Prepared, fit, prepare, require_trainable, run_name
 from trainer.lock import only_one
 from trainer.loop import Progress
 from trainer.promotion import Rule
@@ -124,6 +126,7 @@ def _periodic(place: Place, args: argparse.Namespace, words: Sequence[str]) -> i
             every=parse_duration(args.every),
             min_new=args.min_new,
             sleep=wait,
+            log=partial(print, flush=True),
             stop=stop.is_set,
         )
     finally:
@@ -133,34 +136,43 @@ def _periodic(place: Place, args: argparse.Namespace, words: Sequence[str]) -> i
 
 
 def fit_verb(place: Place, settings: Settings, args: argparse.Namespace) -> int:
-    """Train a model from the corpora and write its checkpoint."""
+    """Train a model from the corpora and write its checkpoint, in one process or in several."""
     require_trainable(settings)
-    with only_one(place.home, "fit"):
-        name = args.version or versions.free_name(place.home)
+    with parallel.group(), ExitStack() as held:
+        if not parallel.first():
+            args.progress, args.tick, args.transfer = Progress(lambda line: None), None, None
+        # The first process alone takes the lock, names the version, tracks and writes.
+        parallel.from_first(lambda: held.enter_context(only_one(place.home, "fit")))
+        name = parallel.share(args.version or versions.free_name(place.home))
         folder = Path(args.out) if args.out else models_folder(place.home) / name
-        tracker = build_tracker(
-            args.track,
-            project=settings.name,
-            run=name,
-            settings=settings.to_json(),
-            folder=place.home / "tracking",
-        )
+        settings = parallel.local_first(lambda: local(place, settings, args))
         progress = _progress(args)
-        progress.epoch = lambda figures: tracker.log(figures, int(figures["epoch"]))
-        try:
-            prepared = _prepared(place, settings, args)
-            trained = fit(
-                settings,
-                folder,
-                models_folder(place.home) / "runs" / (args.version or folder.name),
-                cache_folder(place.home),
-                prepared=prepared,
-                progress=progress,
-                tick=args.tick,
+
+        def track() -> None:
+            tracker = build_tracker(
+                args.track,
+                project=settings.name,
+                run=name,
+                settings=settings.to_json(),
+                folder=place.home / "tracking",
             )
-            found = _report(place, trained.folder, settings, prepared, args)
-        finally:
-            tracker.finish()
+            held.callback(tracker.finish)
+            progress.epoch = lambda figures: tracker.log(figures, int(figures["epoch"]))
+
+        parallel.from_first(track)
+        prepared = parallel.local_first(lambda: _prepared(place, settings, args))
+        trained = fit(
+            settings,
+            folder,
+            models_folder(place.home) / "runs" / run_name(settings),
+            cache_folder(place.home),
+            prepared=prepared,
+            progress=progress,
+            tick=args.tick,
+        )
+        if not parallel.first():
+            return 0
+        found = _report(place, trained.folder, settings, prepared, args)
         _finish(trained.folder, found, settings)
         print(report.terminal(found))
     if args.push:
@@ -294,23 +306,20 @@ def compare(place: Place, settings: Settings, args: argparse.Namespace) -> int:
 
 def tune_verb(place: Place, settings: Settings, args: argparse.Namespace) -> int:
     """Search for better settings on the validation speakers."""
-    space = (
-        tune.DEFAULT_SPACE if not args.space else json.loads(Path(args.space).read_text("utf-8"))
-    )
+    space = tune.DEFAULT_SPACE if not args.space else tune.read_space(Path(args.space))
+    tune.check_space(space, args.sampler)
     prepared = _prepared(place, settings, args)
     work = place.home / "cache" / "studies" / args.study
 
     def once(chosen: Mapping[str, Any], tell: tune.Report) -> float:
         kind = settings.with_values(dict(chosen), "the search space")
-        best = [0.0]
 
         def epoch(figures: dict[str, float]) -> None:
-            best[0] = max(best[0], figures["uar"])
             tell(int(figures["epoch"]), figures["uar"])
 
         progress = _progress(args)
         progress.epoch = epoch
-        fit(
+        trained = fit(
             kind,
             work / "model",
             work,
@@ -318,7 +327,7 @@ def tune_verb(place: Place, settings: Settings, args: argparse.Namespace) -> int
             prepared=prepared,
             progress=progress,
         )
-        return best[0]
+        return max((figures["uar"] for figures in trained.history), default=0.0)
 
     with only_one(place.home, "tune"):
         found = tune.tune(

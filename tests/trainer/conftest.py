@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -62,3 +63,14 @@ def tiny_settings(tiny_corpora: Path) -> Settings:
         "seed": 3,
     }
     return Settings().with_values(values)
+
+
+@pytest.fixture
+def flags(tiny_settings: Settings) -> list[str]:
+    """The tiny settings as words of the command line."""
+    words = ["--crop-seconds="]
+    for key, value in tiny_settings.to_json().items():
+        plain = isinstance(value, str | int | float)
+        if value not in ("", []):
+            words += [f"--{key.replace('_', '-')}", str(value) if plain else json.dumps(value)]
+    return words

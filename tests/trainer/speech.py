@@ -31,3 +31,16 @@ def write_cremad(root: Path, speakers: list[str], takes: int = 3, seconds: float
                 samples = tone(pitch, seconds, rng)
                 soundfile.write(folder / f"{speaker}_{sentence}_{code}_XX.wav", samples, 16_000)
     return root
+
+
+def write_emodb(root: Path, speakers: list[str], seconds: float = 0.6) -> Path:
+    """Write a corpus in EMO-DB's names beside others; return the folder that holds the corpora."""
+    folder = root / "emodb" / "wav"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(6)
+    for speaker in speakers:
+        for letter, code in (("W", "ANG"), ("T", "SAD"), ("F", "HAP")):
+            for text in ("a01", "a02"):
+                samples = tone(EMOTIONS[code], seconds, rng)
+                soundfile.write(folder / f"{speaker}{text}{letter}a.wav", samples, 16_000)
+    return root

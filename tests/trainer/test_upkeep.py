@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import zipfile
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from label_store.errors import StoreError
 from ser_core import checkpoint
 from ser_core.audio import to_wav_bytes
 from ser_core.calibration import Calibration
@@ -35,19 +35,7 @@ from trainer.errors import (
 )
 from trainer.lock import only_one
 from trainer.schedule import BUSY, parse_duration, periodic
-from trainer.settings import Settings
 from trainer.tracking import build_tracker
-
-
-def flags_of(settings: Settings, home: Path) -> list[str]:
-    """Return settings as words of the command line."""
-    flags = ["--home", str(home), "--crop-seconds="]
-    for key, value in settings.to_json().items():
-        plain = isinstance(value, str | int | float)
-        if value not in ("", []):
-            flags += [f"--{key.replace('_', '-')}", str(value) if plain else json.dumps(value)]
-    return flags
-
 
 # -- the lock -----------------------------------------------------------------------------------
 
@@ -154,6 +142,29 @@ def test_the_periodic_run_waits_trains_and_survives() -> None:
     assert runs == [3600.0, 7200.0, 10800.0]
     assert (tally.rounds, tally.trained, tally.failed, tally.waited) == (5, 1, 1, 3)
     assert "3 new labels of 25 wanted: waiting" in lines
+
+
+def test_labels_that_can_not_be_read_end_no_wait() -> None:
+    now, lines = [0.0], []
+
+    def count() -> int:
+        raise StoreError("events-1.csv is damaged")
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    tally = periodic(
+        lambda: 0,
+        count,
+        every=10.0,
+        min_new=1,
+        clock=lambda: now[0],
+        sleep=sleep,
+        log=lines.append,
+        stop=lambda: now[0] >= 30.0,
+    )
+    assert (tally.rounds, tally.failed) == (3, 3)
+    assert "events-1.csv is damaged" in lines[0]
 
 
 @pytest.mark.parametrize("text", ["", "6", "-1h", "0h", "6 weeks"])
@@ -304,11 +315,11 @@ def test_a_known_corpus_tells_what_its_owners_lack(
 
 
 def test_corpora_in_s3_are_fetched_before_the_training(
-    s3: Any, tmp_path: Path, tiny_corpora: Path, tiny_settings: Any
+    s3: Any, tmp_path: Path, tiny_corpora: Path, flags: list[str]
 ) -> None:
     for path in tiny_corpora.rglob("*.wav"):
         s3.upload_file(str(path), "speech", f"all/{path.relative_to(tiny_corpora).as_posix()}")
-    flags = [*flags_of(tiny_settings, tmp_path), "--corpora", "s3://speech/all", "--epochs", "1"]
+    flags += ["--home", str(tmp_path), "--corpora", "s3://speech/all", "--epochs", "1"]
     assert main(["fit", *flags, "--version", "one", "--push", "s3://speech/models/one"]) == 0
     listed = s3.list_objects_v2(Bucket="speech", Prefix="models/one/")["Contents"]
     assert "models/one/weights.safetensors" in {item["Key"] for item in listed}
@@ -400,9 +411,9 @@ def test_bad_input_is_one_sentence(
 
 
 def test_the_command_line_fits_evaluates_and_shows_history(
-    tiny_settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = flags_of(tiny_settings, tmp_path)
+    flags += ["--home", str(tmp_path)]
     assert main(["fit", *flags, "--version", "first"]) == 0
     page = tmp_path / "report.html"
     assert main(["evaluate", "first", *flags, "--html", str(page)]) == 0

@@ -1,0 +1,160 @@
+"""SMOTE and ADASYN make rows of the training clips alone, and those rows are trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ser_core import checkpoint
+from trainer.errors import SettingsError
+from trainer.fit import Prepared, fit, new_model, prepare, require_trainable, specify
+from trainer.loop import Loop, Progress
+from trainer.rows import batches_of_rows, make_rows, row_batches
+from trainer.settings import Settings, preset
+
+
+@pytest.fixture
+def statistics(tiny_settings: Settings) -> Settings:
+    values = preset("statistics").to_json() | {
+        "corpora": tiny_settings.corpora,
+        "seconds": 0.6,
+        "epochs": 3,
+        "batch_size": 8,
+        "precision": "fp32",
+        "workers": 0,
+        "seed": 3,
+    }
+    return Settings().with_values(values)
+
+
+def uneven(prepared: Prepared) -> Prepared:
+    """Keep all clips of anger and a few of every other emotion, for training."""
+    kept, counts = [], dict.fromkeys(range(len(prepared.emotions)), 0)
+    for item in prepared.sides["train"]:
+        counts[item.label] += 1
+        if item.label == 0 or counts[item.label] <= 4:
+            kept.append(item)
+    return dataclasses.replace(prepared, sides=prepared.sides | {"train": kept})
+
+
+def overlapping(prepared: Prepared) -> Prepared:
+    """Give training clips emotions that their sound does not tell, as ADASYN wants neighbours."""
+    order = np.random.default_rng(1).permutation(len(prepared.sides["train"]))
+    rows = np.eye(len(prepared.emotions)).tolist()
+    labels = [0] * (len(order) - 16) + [1] * 8 + [2] * 8
+    train = [
+        dataclasses.replace(prepared.sides["train"][index], target=tuple(rows[label]))
+        for index, label in zip(order.tolist(), labels, strict=True)
+    ]
+    return dataclasses.replace(prepared, sides=prepared.sides | {"train": train})
+
+
+@pytest.mark.parametrize("method", ["smote", "adasyn"])
+def test_made_up_rows_are_trained_on_and_validation_rows_are_not(
+    method: str, statistics: Settings, tmp_path: Path
+) -> None:
+    settings = dataclasses.replace(statistics, balance=method)
+    prepared = overlapping(prepare(settings, tmp_path / "cache"))
+    train, validation = prepared.sides["train"], list(prepared.sides["validation"])
+    model, specification = new_model(settings, specify(settings, prepared, "v"), prepared)
+    rows = make_rows(model, specification, train, prepared.decoded, settings)
+    counts = rows.targets.sum(dim=0)
+    assert rows.clips == len(train)
+    assert len(rows) > rows.clips + 10
+    assert counts.min() > 0.6 * counts.max()
+    # What was made lies between rows of clips: inside their range, and none of them.
+    real, made = rows.values[: rows.clips], rows.values[rows.clips :]
+    assert (made >= real.amin(dim=0) - 1e-4).all()
+    assert (made <= real.amax(dim=0) + 1e-4).all()
+
+    loop = Loop(
+        model,
+        specification,
+        settings,
+        train,
+        prepared.sides["validation"],
+        prepared.decoded,
+        tmp_path / "run",
+        Progress(lambda line: None),
+    )
+    seen: list[torch.Tensor] = []
+    plain = loop.model.backbone.forward
+
+    def watched(features: torch.nn.Module) -> torch.Tensor:
+        if loop.model.training:
+            seen.append(features.values.detach().clone())  # type: ignore[union-attr, operator]
+        return plain(features)  # type: ignore[arg-type]
+
+    loop.model.backbone.forward = watched  # type: ignore[method-assign, assignment]
+    loop.run()
+    trained = torch.cat(seen).flatten(1)
+    among_made = (trained[:, None] == made.flatten(1)[None]).all(dim=2).any(dim=1)
+    among_real = (trained[:, None] == real.flatten(1)[None]).all(dim=2).any(dim=1)
+    assert among_made.any()
+    assert (among_made | among_real).all()
+    assert loop.validation == validation
+
+
+def test_a_run_on_statistics_repeats_and_learns(statistics: Settings, tmp_path: Path) -> None:
+    settings = dataclasses.replace(statistics, epochs=12, learning_rate=5e-3)
+    prepared = uneven(prepare(settings, tmp_path / "cache"))
+    made = [
+        fit(
+            settings,
+            tmp_path / name,
+            tmp_path / f"run-{name}",
+            tmp_path / "cache",
+            prepared=prepared,
+            progress=Progress(lambda line: None),
+        )
+        for name in ("a", "b")
+    ]
+    one, two = (checkpoint.load(found.folder).model.state_dict() for found in made)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert made[0].figures["test"]["cremad"]["uar"] > 0.6
+
+
+def test_an_epoch_of_rows_can_be_entered_anywhere(statistics: Settings, tmp_path: Path) -> None:
+    prepared = uneven(prepare(statistics, tmp_path / "cache"))
+    model, specification = new_model(statistics, specify(statistics, prepared, "v"), prepared)
+    rows = make_rows(model, specification, prepared.sides["train"], prepared.decoded, statistics)
+    whole = list(row_batches(rows, statistics, epoch=1))
+    assert len(whole) == batches_of_rows(rows, statistics) == len(rows) // 8
+    later = list(row_batches(rows, statistics, epoch=1, skip=2))
+    assert all(torch.equal(a.waveform, b.waveform) for a, b in zip(whole[2:], later, strict=True))
+    halves = [list(row_batches(rows, statistics, epoch=1, rank=r, world=2)) for r in (0, 1)]
+    assert sum(len(batch.targets) for half in halves for batch in half) == 8 * len(whole)
+    assert np.isclose(
+        sum(b.waveform.sum() for h in halves for b in h),
+        sum(b.waveform.sum() for b in whole),
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize(
+    "values", [{"augment": "train"}, {"mixup": 0.2}, {"crop_seconds": [0.3, 0.5]}]
+)
+def test_nothing_that_changes_a_waveform_goes_with_rows(
+    values: dict[str, object], statistics: Settings
+) -> None:
+    with pytest.raises(SettingsError, match="takes each clip's statistics once"):
+        statistics.with_values(values)
+
+
+def test_frames_and_other_backbones_are_refused(statistics: Settings, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="needs the backbone “pooling”"):
+        require_trainable(dataclasses.replace(statistics, backbone="bigru"))
+    frames = dataclasses.replace(statistics, frontend_preset="frames")
+    with pytest.raises(SettingsError, match="preset “statistics”"):
+        fit(
+            frames,
+            tmp_path / "m",
+            tmp_path / "run",
+            tmp_path / "cache",
+            progress=Progress(lambda line: None),
+        )
+    assert not (tmp_path / "m").exists()
