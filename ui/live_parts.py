@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ser_core.calibration import entropy
 from ui import parts
 from ui.figures import MEL_COLOURS, envelope, squeeze
 from ui.live_session import SHOWN, Moment, Snapshot
@@ -48,12 +49,13 @@ def view(shot: Snapshot, recognizer: Recognizer, number: int) -> str:
     took = f"{last.took * 1000:.0f}" if last else ""
     return (
         f'<section class="answer live" data-number="{number}" data-until="{shot.end:.3f}" '
-        f'data-took="{took}" aria-label="What the model hears now">{_head(last, shot)}'
+        f'data-took="{took}" aria-label="What the model hears now">'
+        f"{_head(last, shot, recognizer.calibration.entropy_limit)}"
         f"{picture(shot, recognizer)}</section>"
     )
 
 
-def _head(last: Moment | None, shot: Snapshot) -> str:
+def _head(last: Moment | None, shot: Snapshot, limit: float = 1.0) -> str:
     if last is None or last.probabilities is None:
         word = "Silence" if last else "Listening …"
         hint = "Nobody speaks." if last else "A moment."
@@ -64,10 +66,13 @@ def _head(last: Moment | None, shot: Snapshot) -> str:
     shares = last.probabilities
     top = int(shares.argmax())
     name = shot.emotions[top]
+    unsure = float(entropy(shares.astype(np.float64))) > limit
+    hint = "Not sure: several are about equally likely" if unsure else "Over the last few seconds"
     return (
-        f'<p class="verdict"><span class="word">{parts.swatch(name)}{name}</span>'
+        f'<p class="verdict"><span class="word{" unsure" if unsure else ""}">{parts.swatch(name)}'
+        f"{name}{'?' if unsure else ''}</span>"
         f'<span class="share">{parts.percent(float(shares[top]))} likely</span></p>'
-        f'<p class="file">over the last few seconds</p>{_bars(shares, shot)}'
+        f'<p class="file">{hint}</p>{_bars(shares, shot)}'
     )
 
 

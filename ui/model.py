@@ -112,12 +112,12 @@ def _figures() -> Shown:
             gr.HTML('<h2 class="section-title">What is taken for what</h2>')
             matrix = _plot("model-confusion")
             mistakes = gr.HTML()
+            corpora = gr.HTML(elem_id="model-corpora")
         with gr.Column(scale=5, min_width=280):
             classes = gr.HTML(elem_id="model-classes")
             gr.HTML('<h2 class="section-title">Does it know how sure it may be?</h2>')
             curve = _plot("model-curve")
             honest = gr.HTML(elem_id="model-honest")
-    corpora = gr.HTML(elem_id="model-corpora")
     version = gr.Dropdown(
         [], label="Version", show_label=False, container=False, elem_id="model-version",
         min_width=140, render=False,

@@ -263,18 +263,18 @@ def curve_figure(curve: Curve) -> go.Figure:
             hovertemplate="says %{x:.0%}, right %{y:.0%} (%{customdata} clips)<extra></extra>",
         )
     )
-    _dress(drawn, height=300)
+    _dress(drawn, height=290, below=48)
     share = {"range": [0, 1], "tickformat": ".0%", "nticks": 6}
     drawn.update_xaxes(title={"text": "how sure it says it is", "standoff": 6}, **share)
     drawn.update_yaxes(title={"text": "how often it is right", "standoff": 4}, **share)
     return drawn
 
 
-def _dress(drawn: go.Figure, height: int) -> None:
+def _dress(drawn: go.Figure, height: int, below: int = 76) -> None:
     drawn.update_layout(
         template="none",
         height=height,
-        margin={"l": 76, "r": 12, "t": 12, "b": 76},
+        margin={"l": 76, "r": 12, "t": 12, "b": below},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": QUIET, "size": 12},

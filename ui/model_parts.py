@@ -133,7 +133,9 @@ def confusion_words(figures: Figures | None) -> str:
         ),
         reverse=True,
     )[:3]
-    listed = "; ".join(f"{truth} heard as {said} {share:.0%}" for share, truth, said in found)
+    listed = "; ".join(
+        f"{truth} heard as {said} {parts.percent(share)}" for share, truth, said in found
+    )
     most = f" Most frequent mistakes: {listed}." if listed else ""
     return f'<p class="hint">Rows add up to 100 %; a perfect model fills the diagonal.{most}</p>'
 
