@@ -58,8 +58,9 @@ def build(services: Services) -> None:
 
     fields, shown = list(filters.values()), [query, table, status]
     tab.select(_loader(desk), [query, *fields], [*shown, *fields[1:4]], **READS)
-    for field in fields:
-        field.input(_filterer(desk), [query, *fields], shown, trigger_mode="always_last", **READS)
+    narrow = {"fn": _filterer(desk), "inputs": [query, *fields], "outputs": shown} | READS
+    filters["search"].change(trigger_mode="always_last", **narrow)
+    gr.on([field.input for field in fields[1:]], **narrow)
     table.select(_actor(desk, shelf), query, [*shown, sound], show_progress="hidden", **WRITES)
     for button, act in ((word, "word"), (take, "take"), (turn, "turn")):
         button.click(_batcher(desk, act), [picked, query], shown, js=corpus_parts.PICKED, **WRITES)
