@@ -14,7 +14,11 @@ import pytest
 import torch
 
 from ser_core import checkpoint
+from ser_core.champion import models_folder
+from trainer import versions
+from trainer.__main__ import main
 from trainer.fit import fit
+from trainer.lock import only_one
 from trainer.loop import Progress
 from trainer.settings import Settings
 
@@ -32,6 +36,22 @@ with parallel.group():
         sys.exit("not two processes")
     fit(settings, home / "two", home / "run", home / "cache", progress=Progress(lambda line: None))
 """
+
+
+def torchrun(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run two processes on this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    command += ["--master_addr=127.0.0.1", f"--master_port={port}", *words]
+    return subprocess.run(
+        command,
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"},
+    )
 
 
 @pytest.mark.slow
@@ -52,18 +72,7 @@ def test_two_processes_end_where_one_does(
     script, file = tmp_path / "two.py", tmp_path / "settings.json"
     script.write_text(_RUN)
     file.write_text(json.dumps(settings.to_json()))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
-    command += ["--master_addr=127.0.0.1", f"--master_port={port}", str(script), str(file)]
-    ran = subprocess.run(
-        [*command, str(tmp_path)],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"},
-    )
+    ran = torchrun(repository, str(script), str(file), str(tmp_path))
     assert ran.returncode == 0, ran.stderr[-3000:]
     two = checkpoint.load(tmp_path / "two")
     assert two.metrics["test"]["cremad"]["uar"] == pytest.approx(
@@ -72,3 +81,25 @@ def test_two_processes_end_where_one_does(
     before = checkpoint.load(tmp_path / "one").model.state_dict()
     for name, value in two.model.state_dict().items():
         assert torch.allclose(value, before[name], atol=1e-4), name
+
+
+@pytest.mark.slow
+def test_the_fit_verb_runs_in_two_processes_and_speaks_once(
+    flags: list[str], tmp_path: Path, repository: Path
+) -> None:
+    words = [*flags, "--backbone", "pooling", "--backbone-parameters", '{"dropout": 0.0}']
+    words += ["--home", str(tmp_path), "--feature-augment", "", "--version"]
+    assert main(["fit", *words, "one"]) == 0
+    ran = torchrun(repository, "-m", "trainer", "fit", *words, "two")
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert sorted(v.name for v in versions.versions(tmp_path)) == ["one", "two"]
+    assert ran.stderr.count("epoch 2/2:") == 1
+    one, two = (checkpoint.load(models_folder(tmp_path) / name) for name in ("one", "two"))
+    assert two.metrics["uar"] == pytest.approx(one.metrics["uar"], abs=0.02)
+    before = one.model.state_dict()
+    for name, value in two.model.state_dict().items():
+        assert torch.allclose(value, before[name], atol=1e-4), name
+    with only_one(tmp_path, "another run"):
+        ran = torchrun(repository, "-m", "trainer", "fit", *words, "three")
+    assert ran.returncode != 0
+    assert ran.stderr.count("another run (process") == 1
