@@ -138,7 +138,7 @@ class Loop:
             model.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = make_optimizer(model, settings)
         self.averaged = (
-            AveragedModel(model, avg_fn=self._average, use_buffers=True)
+            AveragedModel(model, multi_avg_fn=self._average, use_buffers=True)
             if settings.average > 0
             else None
         )
@@ -172,10 +172,20 @@ class Loop:
         self.stop_asked = threading.Event()
         self.saved_at = clock()
 
-    def _average(self, averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    def _average(
+        self,
+        averaged: tuple[Tensor, ...] | list[Tensor],
+        current: tuple[Tensor, ...] | list[Tensor],
+        count: Tensor | int,
+    ) -> None:
         # A young average follows closely, or it would remember the random start.
         decay = min(self.settings.average, (1 + int(count)) / (10 + int(count)))
-        return averaged + (1 - decay) * (current - averaged)
+        if averaged[0].is_floating_point():
+            # One pass over all tensors at once: in Python it costs as much as a small batch.
+            torch._foreach_lerp_(averaged, current, 1 - decay)
+        else:
+            for mine, theirs in zip(averaged, current, strict=True):
+                mine.copy_(theirs)
 
     # -- one step ---------------------------------------------------------------------------
 
