@@ -258,7 +258,14 @@ def _fitter(place: Place, settings: Settings, args: argparse.Namespace) -> evalu
         }
         work = place.home / "cache" / "studies" / name
         prepared = dataclasses.replace(prepared, sides=parts)
-        trained = fit(plain, work / "model", work, cache_folder(place.home), prepared=prepared)
+        trained = fit(
+            plain,
+            work / "model",
+            work,
+            cache_folder(place.home),
+            prepared=prepared,
+            progress=_progress(args),
+        )
         return Recognizer(trained.folder, settings.device)
 
     return train
@@ -293,7 +300,14 @@ def compare(place: Place, settings: Settings, args: argparse.Namespace) -> int:
     for backbone in args.backbones:
         kind = settings.with_values({"backbone": backbone, "backbone_parameters": {}})
         work = place.home / "cache" / "studies" / f"backbone-{backbone}"
-        trained = fit(kind, work / "model", work, cache_folder(place.home), tick=args.tick)
+        trained = fit(
+            kind,
+            work / "model",
+            work,
+            cache_folder(place.home),
+            progress=_progress(args),
+            tick=args.tick,
+        )
         folders.append((backbone, trained.folder))
     for name, folder in folders:
         emotions = Recognizer(folder, "cpu").emotions

@@ -67,6 +67,7 @@ def test_a_model_is_judged_compared_promoted_and_rolled_back(
     names = "cnn,attention,lstm,gru"
     assert main(["compare", "weak", "strong", "--backbones", names, *one_epoch]) == 0
     table = capsys.readouterr().out
+    assert "epoch" not in table
     for name in ("weak", "strong", "cnn", "attention", "bilstm", "bigru"):
         assert any(name in line for line in table.splitlines()), name
 
@@ -151,6 +152,22 @@ def test_presets_toml_and_flags_go_over_each_other(
     held = metrics["settings"]
     assert held["batch_size"] == SETTINGS_PRESETS["quick"]["batch_size"]
     assert (held["epochs"], held["learning_rate"], held["epoch_clips"]) == (1, 0.01, 16)
+
+
+def test_the_same_words_go_on_with_a_run_that_was_stopped(
+    flags: list[str], tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["fit", *flags, "--home", str(tmp_path)]
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "trainer.__main__._Shown.step",
+            lambda self, done, total, loss: signal.raise_signal(signal.SIGTERM),
+        )
+        assert main(words) == 75
+    assert versions.versions(tmp_path) == []
+    assert main(words) == 0
+    assert "going on from epoch 1, batch 2" in capsys.readouterr().err
+    assert len(versions.versions(tmp_path)) == 1
 
 
 @pytest.mark.slow
