@@ -8,7 +8,7 @@ from typing import Any
 
 from ui.analysis import PageError
 from ui.identity import Annotator
-from ui.model_figures import read_metrics
+from ui.model_figures import figures_of, read_metrics
 from ui.model_runs import require_trainer
 from ui.services import Services
 
@@ -64,7 +64,7 @@ def lines(services: Services) -> list[Line]:
         Line(
             version.name,
             version.created,
-            version.uar if version.uar is not None else mean_uar(_metrics(version.folder)),
+            version.uar if version.uar is not None else headline_uar(_metrics(version.folder)),
             version.champion and not services.settings.pinned,
             tuple(_changes(version.folder, folders.get(version.parent), runs.get(version.name)))
             if not version.problem
@@ -86,18 +86,17 @@ def _shipped(default: Path, serves: bool, services: Services) -> Line:
         held = Specification.from_json(text)
     except (OSError, SerError) as error:
         return Line(SHIPPED, serves=serves, problem=str(error), shipped=True)
-    uar = mean_uar(_metrics(default))
+    uar = headline_uar(_metrics(default))
     return Line(held.version, held.created, uar, serves, ("came with the studio",), shipped=True)
 
 
-def mean_uar(metrics: dict[str, Any]) -> float | None:
-    """Return the headline UAR, or the mean over corpora where only those are recorded."""
+def headline_uar(metrics: dict[str, Any]) -> float | None:
+    """Return the UAR over the test clips of all corpora, or None where it is not known."""
     head = metrics.get("uar")
     if isinstance(head, int | float):
         return float(head)
-    test = metrics.get("test")
-    parts = [one["uar"] for one in test.values() if one.get("uar")] if test else []
-    return sum(parts) / len(parts) if parts else None
+    found = figures_of(metrics)
+    return next(iter(found.values())).uar if found else None
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
@@ -121,7 +120,7 @@ def _changes(folder: Path, parent: Path | None, run: dict[str, Any] | None) -> l
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     said = []
-    before, after = mean_uar(old), mean_uar(new)
+    before, after = headline_uar(old), headline_uar(new)
     if before is not None and after is not None:
         said.append(f"UAR {before:.3f} → {after:.3f}")
     was, now = old.get("settings"), new.get("settings")
