@@ -17,9 +17,11 @@
     const dialog = document.getElementById("label-help");
     if (dialog) dialog.open ? dialog.close() : dialog.showModal();
   };
-  /* A button that somebody reached with the keyboard keeps its own Enter and space. */
-  const own = (el) => el && el !== document.body && el.matches(":focus-visible") &&
-    el.matches("button, a, summary, audio, input, [role=slider], [role=tab], [role=option]");
+  /* A button that somebody reached with the keyboard keeps its own Enter and space; a focused
+     checkbox or radio keeps its space alone. */
+  const own = (el, code) => el && el !== document.body && (
+    (el.matches(":focus-visible") && el.matches("button, a, summary, audio, [role=slider], [role=tab], [role=option]")) ||
+    (code === "Space" && el.matches("input")));
 
   window.serLabel = {
     ticket() {
@@ -36,7 +38,7 @@
     const dialog = document.getElementById("label-help");
     if (event.key === "?") help();
     else if (dialog && dialog.open) { event.stopImmediatePropagation(); return; }
-    else if (own(document.activeElement)) return;
+    else if (own(document.activeElement, event.code)) return;
     else if (event.code === "Enter" || event.code === "NumpadEnter") press("label-confirm");
     else if (event.code === "Space" && sound()) sound().paused ? sound().play() : sound().pause();
     else return;
