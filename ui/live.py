@@ -33,7 +33,7 @@ def build(services: Services) -> None:
     """Build the tab inside the current Blocks."""
     listening = Listening()
     with gr.Row(elem_id="live-bench"):
-        with gr.Column(scale=3, min_width=260):
+        with gr.Column(scale=3, min_width=260, elem_id="live-left"):
             desk = gr.HTML(live_parts.DESK, elem_id="live-desk", js_on_load=ATTACH)
             smoothing = gr.Radio(
                 list(SMOOTHING),

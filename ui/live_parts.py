@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -105,12 +106,8 @@ def picture(shot: Snapshot, recognizer: Recognizer) -> str:
 
 def words(shot: Snapshot) -> str:
     """Return the time line in words."""
-    heard: list[str] = []
-    for moment in shot.moments:
-        shares = moment.probabilities
-        name = "silence" if shares is None else shot.emotions[int(shares.argmax())]
-        if not heard or heard[-1] != name:
-            heard.append(name)
+    names = itertools.groupby(_heard(moment, shot) or "silence" for moment in shot.moments)
+    heard = [name for name, _ in names]
     return f"The last {SHOWN:.0f} seconds: {', then '.join(heard) or 'nothing yet'}"
 
 
@@ -128,21 +125,25 @@ def _wave(samples: npt.NDArray[np.float32], left: float) -> str:
 
 
 def _blocks(shot: Snapshot) -> list[str]:
-    begin, before, found = shot.end - SHOWN, "", []
-    for moment in shot.moments:
-        start = max(moment.start, begin)
-        place = f"left:{(start - begin) / SHOWN * 100:.2f}%;"
-        place += f"width:{(moment.end - start) / SHOWN * 100:.2f}%"
-        if moment.probabilities is None:
+    """Return one block for each run of moments of one emotion, with its name or its letter."""
+    begin, found = shot.end - SHOWN, []
+    for name, group in itertools.groupby(shot.moments, key=lambda moment: _heard(moment, shot)):
+        run = list(group)
+        start, end = max(run[0].start, begin), run[-1].end
+        share = (end - start) / SHOWN
+        place = f"left:{(start - begin) / SHOWN * 100:.2f}%;width:{share * 100:.2f}%"
+        if name is None:
             found.append(f'<span class="quiet" style="{place}"></span>')
-            before = ""
             continue
-        name = shot.emotions[int(moment.probabilities.argmax())]
-        sign = LETTERS.get(name, "?") if name != before else ""
+        text = name if share > 0.25 else LETTERS.get(name, "?")
         ink = " light" if name in DARK else ""
-        found.append(f'<span class="emotion-{name}{ink}" style="{place}">{sign}</span>')
-        before = name
+        found.append(f'<span class="emotion-{name}{ink}" style="{place}">{text}</span>')
     return found
+
+
+def _heard(moment: Moment, shot: Snapshot) -> str | None:
+    shares = moment.probabilities
+    return None if shares is None else shot.emotions[int(shares.argmax())]
 
 
 def _mel(shot: Snapshot, recognizer: Recognizer) -> str:

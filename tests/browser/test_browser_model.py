@@ -14,15 +14,14 @@ PATIENCE = 90_000
 
 def open_tab(browser: Any, url: str, width: int = 1280, theme: str = "light") -> Any:
     page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto(f"{url}?__theme={theme}&view=model")
+    page.goto(f"{url}?__theme={theme}")
     page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
-    if width < 700:
-        page.evaluate(
-            "[...document.querySelectorAll('button[role=tab]')]"
-            ".find((b) => b.textContent.trim() === 'Model').click()"
-        )
-    else:
-        page.get_by_role("tab", name="Model", exact=True).click()
+    tab = page.get_by_role("tab", name="Model", exact=True)
+    if tab.count():
+        tab.click()
+    else:  # a narrow page keeps the last tabs in a menu
+        page.click(".overflow-menu > button")
+        page.locator(".overflow-dropdown button", has_text="Model").click()
     page.wait_for_selector("#model-history .versions", timeout=PATIENCE)
     return page
 
