@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ PATIENCE = 90_000
 
 
 @pytest.fixture(scope="module")
-def studio(start_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def studio(start_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A started app with a small model of random weights: quick, and it does flip."""
     import torch
 
@@ -42,7 +42,9 @@ def studio(start_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
         if isinstance(part, torch.nn.Linear):
             torch.nn.init.normal_(part.weight, std=0.5)
     checkpoint.save(folder, model, made, Calibration(), {}, "A small model.")
-    return start_app(SER_MODEL=str(folder))
+    running = start_app(SER_MODEL=str(folder))
+    yield running
+    running.stop()
 
 
 def open_tab(browser: Any, url: str, title: str, width: int = 1280, theme: str = "light") -> Any:

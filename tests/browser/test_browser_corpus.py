@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,16 @@ NAMES = ("03a01Fa", "03a01Wb", "03a02Tc", "08a01Na", "08a02Ea", "09a01Aa")
 
 
 @pytest.fixture
-def server(start_app: Callable[..., Any], tmp_path: Path) -> Any:
+def server(start_app: Callable[..., Any], tmp_path: Path) -> Iterator[Any]:
     home = tmp_path / "home"
     folder = home / "corpora" / "emodb" / "wav"
     folder.mkdir(parents=True)
     sounds = sorted((ROOT / "examples").glob("*.flac"))
     for name, sound in zip(NAMES, sounds, strict=True):
         (folder / f"{name}.flac").write_bytes(sound.read_bytes())
-    return start_app(home)
+    running = start_app(home)
+    yield running
+    running.stop()
 
 
 def events(home: Path) -> list[dict[str, str]]:

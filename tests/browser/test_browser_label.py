@@ -67,10 +67,12 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(start_app: Callable[..., Any], tmp_path: Path, tiny_checkpoint: Path) -> Any:
+def server(start_app: Callable[..., Any], tmp_path: Path, tiny_checkpoint: Path) -> Iterator[Any]:
     home = tmp_path / "home"
     corpus(home)
-    return start_app(home, SER_MODEL=str(tiny_checkpoint))
+    running = start_app(home, SER_MODEL=str(tiny_checkpoint))
+    yield running
+    running.stop()
 
 
 def events(home: Path) -> list[dict[str, str]]:
@@ -240,8 +242,8 @@ def test_it_fits_and_reads_well(
     screenshot(page, f"label-{theme}-{width}")
 
 
-def test_an_empty_store_says_what_to_do(browser: Any, start_app: Callable[..., Any]) -> None:
-    server = start_app()
+def test_an_empty_store_says_what_to_do(browser: Any, app_server: Any) -> None:
+    server = app_server
     page = browser.new_page()
     page.goto(server.url)
     page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
