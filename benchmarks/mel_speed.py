@@ -66,16 +66,22 @@ def contestants(preset: str, clips: int, seconds: float) -> dict[str, Callable[[
 
 
 def measure(what: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each, taken in turns."""
+    """Return the median seconds of each, taken in turns of five.
+
+    The first call of a turn is not counted: the idle threads of the one before still spin.
+    """
     times: dict[str, list[float]] = {name: [] for name in what}
     with torch.inference_mode():
         for run in what.values():  # first calls plan transforms and compile kernels
             run()
         for _ in range(rounds):
             for name, run in what.items():
-                start = time.perf_counter()
+                time.sleep(0.3)
                 run()
-                times[name].append(time.perf_counter() - start)
+                for _ in range(5):
+                    start = time.perf_counter()
+                    run()
+                    times[name].append(time.perf_counter() - start)
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
@@ -84,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
