@@ -80,6 +80,7 @@ def save(
         (partial / METRICS).write_text(text + "\n", encoding="utf-8")
         (partial / CARD).write_text(card, encoding="utf-8")
         for file in partial.iterdir():
+            file.chmod(0o644)  # the weights come private; a served checkpoint is read by others
             with file.open("rb+") as handle:
                 os.fsync(handle.fileno())
         if target.exists():
