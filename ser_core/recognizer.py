@@ -138,10 +138,11 @@ class Recognizer:
 
     def clip_logits(self, waveforms: Sequence[Samples]) -> NDArray[np.float64]:
         """Return logits ``[n, emotion]`` of waveforms of any length, averaged over windows."""
-        window = self.specification.samples
+        window, rate = self.specification.samples, self.specification.sample_rate
         pieces: list[Samples] = []
         owner: list[int] = []
-        for index, samples in enumerate(waveforms):
+        for index, waveform in enumerate(waveforms):
+            samples = vad.trimmed(waveform, rate) if self.specification.trim_silence else waveform
             for start in window_starts(samples.shape[1], window, window // 2):
                 pieces.append(samples[:, start : start + window])
                 owner.append(index)
@@ -178,12 +179,14 @@ class Recognizer:
         found = quality.inspect(clip)
         window = self.specification.samples
         rate = clip.sample_rate
-        starts = window_starts(clip.samples.shape[1], window, window // 2)
-        total = clip.samples.shape[1]
-        bounds = [(s / rate, min(s + window, total) / rate) for s in starts]
         segments = (
             [] if found.reject else vad.speech_segments(audio_module.mono(clip.samples)[0], rate)
         )
+        first, end = 0, clip.samples.shape[1]
+        if self.specification.trim_silence:
+            first, end = vad.spoken_span(segments, end, rate)
+        starts = [first + s for s in window_starts(end - first, window, window // 2)]
+        bounds = [(s / rate, min(s + window, end) / rate) for s in starts]
         shares = [_overlap(segments, start, end) for start, end in bounds]
         if found.reject is not None or not segments:
             reason = found.reject or (
@@ -191,7 +194,7 @@ class Recognizer:
                 "or choose a part in which somebody speaks."
             )
             return self._nothing(clip, name, reason, bounds, shares, found.warnings)
-        pieces = [clip.samples[:, s : s + window] for s in starts]
+        pieces = [clip.samples[:, s : min(s + window, end)] for s in starts]
         logits = self.logits(pieces, progress)
         judged = np.array([share >= MIN_SPEECH for share in shares])
         if not judged.any():

@@ -26,6 +26,7 @@ class Specification:
         seconds: length of the window the model looks at.
         input_channels: 1 (mono) or 2 (mono duplicated, or stereo).
         normalisation: arguments of ``Normaliser``, statistics included.
+        trim_silence: whether what lies before and behind the speech is left out.
         name, version: what people call it; the version is the checkpoint folder's name.
         created: UTC, ISO 8601.
         seed, data_hash, label_revision, parent: what the run was made from.
@@ -41,6 +42,7 @@ class Specification:
     seconds: float = 3.0
     input_channels: int = 1
     normalisation: dict[str, Any] = field(default_factory=lambda: {"kind": "zscore"})
+    trim_silence: bool = False
     name: str = "model"
     version: str = ""
     created: str = ""
@@ -90,6 +92,7 @@ class Specification:
             raise SpecificationError(
                 f"The specification has format {found!r}; this program reads {FORMAT}."
             )
+        values.setdefault("trim_silence", False)  # models older than the field heard whole clips
         names = {f.name for f in dataclasses.fields(cls)}
         if set(values) != names:
             odd = sorted(set(values) ^ names)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,41 @@ def speech_share(samples: npt.NDArray[np.float32], rate: int) -> float:
     seconds = np.atleast_2d(samples).shape[1] / rate
     spoken = sum(end - start for start, end in speech_segments(samples, rate))
     return min(1.0, spoken / seconds) if seconds else 0.0
+
+
+def spoken_span(
+    segments: Sequence[tuple[float, float]], samples: int, rate: int, *, margin: float = 0.1
+) -> tuple[int, int]:
+    """Return the first and the end sample between which somebody speaks, pauses included.
+
+    Args:
+        segments: stretches of speech as (start, end) in seconds, in order.
+        samples: length of the clip.
+        rate: frames a second, in hertz.
+        margin: seconds kept before the first and behind the last stretch.
+
+    >>> spoken_span([(0.5, 0.8), (1.0, 1.5)], 32000, 16000)
+    (6400, 25600)
+    >>> spoken_span([], 32000, 16000)
+    (0, 32000)
+    """
+    if not segments:
+        return 0, samples
+    first = round((segments[0][0] - margin) * rate)
+    end = round((segments[-1][1] + margin) * rate)
+    return max(0, first), min(samples, end)
+
+
+def trimmed(samples: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float32]:
+    """Return the clip without the silence before and behind what is spoken, or whole without any.
+
+    Args:
+        samples: `[channel, time]`, full scale is 1.0.
+        rate: frames a second, in hertz.
+    """
+    segments = speech_segments(samples.mean(axis=0), rate)
+    first, end = spoken_span(segments, samples.shape[1], rate)
+    return samples[:, first:end]
 
 
 @functools.cache

@@ -22,12 +22,15 @@ from trainer.decoded import DecodedClips
 from trainer.errors import DataError
 from trainer.settings import Settings
 
+CROP_STEP = 0.25
+"""Seconds between the lengths that a batch may have."""
+
 
 class Batch(NamedTuple):
     """One batch of waveforms, or of rows of statistics (see `trainer.rows`).
 
     Attributes:
-        waveform: float32 ``[batch, channel, window]``, zero behind each clip; rows are
+        waveform: float32 ``[batch, channel, time]``, zero behind each clip; rows are
             ``[batch, channel, bin, 1]``.
         lengths: valid samples (frames of rows), int64 ``[batch]``.
         targets: soft labels, float32 ``[batch, emotion]``.
@@ -149,11 +152,12 @@ class _Drawn(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         chosen = self.batches[index]
         spec = self.specification
-        waveform = np.zeros((len(chosen), spec.input_channels, spec.samples), np.float32)
+        shown = self._shown(index)
+        waveform = np.zeros((len(chosen), spec.input_channels, shown), np.float32)
         lengths = np.zeros(len(chosen), np.int64)
         for row, place in enumerate(chosen):
             samples = self.decoded.samples(self.items[place].digest)
-            samples = self._draw(samples, int(self.places[index][row]))
+            samples = self._draw(samples, int(self.places[index][row]), shown)
             lengths[row] = samples.shape[1]
             waveform[row, :, : samples.shape[1]] = samples
         held = [self.items[place] for place in chosen]
@@ -166,16 +170,27 @@ class _Drawn(Dataset[Batch]):
             torch.tensor([1.0 if sampled else item.weight for item in held]),
         )
 
-    def _draw(self, samples: NDArray[np.float32], position: int) -> NDArray[np.float32]:
-        rate, window = self.specification.sample_rate, self.specification.samples
+    def _shown(self, index: int) -> int:
+        """Return how many samples of its clips a batch shows.
+
+        One length for the whole batch, so that nothing is computed over padding, and in steps of
+        ``CROP_STEP``, so that the kernels prepared for one shape serve again.
+        """
+        if self.settings is None or not self.settings.crop_seconds:
+            return self.specification.samples
+        low, high = self.settings.crop_seconds
+        rng = worker_rng(self.settings.seed + 2, 0, self.epoch, index)
+        seconds = low + CROP_STEP * int(rng.integers(int((high - low) / CROP_STEP + 1e-6) + 1))
+        return round(seconds * self.specification.sample_rate)
+
+    def _draw(
+        self, samples: NDArray[np.float32], position: int, length: int
+    ) -> NDArray[np.float32]:
+        rate = self.specification.sample_rate
         if self.settings is None or self.chain is None:
-            return centre(samples, window)
+            return centre(samples, length)
         rng = worker_rng(self.settings.seed, 0, self.epoch, position)
         samples = self.chain.draw(rng, samples, rate).apply(samples, rate)
-        length = window
-        if self.settings.crop_seconds:
-            low, high = self.settings.crop_seconds
-            length = round(float(rng.uniform(low, high)) * rate)
         if samples.shape[1] <= length:
             return samples
         start = int(rng.integers(samples.shape[1] - length + 1))

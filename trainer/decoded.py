@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_core import audio
+from ser_core import audio, vad
 from ser_core.corpora.clip import Clip, Problem
 from ser_core.errors import AudioError
 
@@ -28,11 +28,15 @@ class DecodedClips:
     Args:
         folder: where they are kept; may be deleted at any time.
         sample_rate: Hz.
+        trim: leave out what lies before and behind the speech.
     """
 
-    def __init__(self, folder: str | Path, sample_rate: int = audio.SAMPLE_RATE) -> None:
-        self.folder = Path(folder) / f"{FORMAT}-{sample_rate}"
-        self.sample_rate = sample_rate
+    def __init__(
+        self, folder: str | Path, sample_rate: int = audio.SAMPLE_RATE, *, trim: bool = False
+    ) -> None:
+        kind = f"{FORMAT}-{sample_rate}"
+        self.folder = Path(folder) / (f"{kind}-speech" if trim else kind)
+        self.sample_rate, self.trim = sample_rate, trim
 
     def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / f"{digest}.npy"
@@ -75,6 +79,8 @@ class DecodedClips:
     def _decode(self, data: bytes, digest: str, clip: Clip) -> None:
         found = audio.load(data, name=clip.path.name, sample_rate=self.sample_rate)
         mono = audio.mono(found.samples)[0]
+        if self.trim:
+            mono = vad.trimmed(mono[None], self.sample_rate)[0]
         pcm = np.clip(np.round(mono * 32768), -32768, 32767).astype(np.int16)
         path = self._path(digest)
         path.parent.mkdir(parents=True, exist_ok=True)

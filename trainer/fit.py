@@ -110,7 +110,7 @@ def prepare(
     problems: list[Problem] = []
     if clips is None:
         clips, problems = read_corpora(settings)
-    decoded = DecodedClips(cache)
+    decoded = DecodedClips(cache, trim=settings.trim_silence)
     digests, broken = decoded.prepare(clips, tick)
     usable = [clip for clip in clips if clip.path in digests]
     parts = split(
@@ -158,6 +158,7 @@ def specify(settings: Settings, prepared: Prepared, version: str) -> Specificati
         emotions=prepared.emotions,
         seconds=settings.seconds,
         input_channels=settings.input_channels,
+        trim_silence=settings.trim_silence,
         normalisation={
             "kind": "none" if settings.normalisation == "corpus" else settings.normalisation
         },

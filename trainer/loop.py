@@ -208,8 +208,7 @@ class Loop:
             )
         kept = features.lengths
         if self.settings.mixup > 0 and len(values) > 1:
-            values, targets = mixup(values, targets, self.settings.mixup, rng)
-            kept = torch.full_like(kept, values.shape[-1])
+            values, targets, kept = mixup(values, targets, kept, self.settings.mixup, rng)
         return FeatureMap(values.contiguous(memory_format=torch.channels_last), kept), targets
 
     def _backward(

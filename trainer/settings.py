@@ -47,6 +47,7 @@ class Settings:
             ("imagenet", a state dict's path, or "").
         start: checkpoint folder to fine-tune, or "".
         normalisation, input_channels, seconds: of the feature map, the waveform and the window.
+        trim_silence: leave out what lies before and behind the speech, here and in use.
         epochs, batch_size, accumulate: length of the run; ``accumulate`` batches make a step.
         epoch_clips: clips drawn in one epoch; 0 means as many as there are.
         optimizer, learning_rate, momentum, weight_decay, schedule, warm_up, gradient_clip: steps;
@@ -55,8 +56,8 @@ class Settings:
         votes: share of a label taken from listeners' votes where a clip has them, 0 to 1.
         mixup: parameter of the Beta distribution, 0 for none.
         augment: recipe on waveforms (list of steps); ``feature_augment`` on feature maps.
-        crop_seconds: shortest and longest stretch of a clip shown in training; empty for the
-            whole window.
+        crop_seconds: shortest and longest stretch of a clip shown in training, drawn for each
+            batch; empty for the whole window.
         balance, corpus_power: how rare emotions and small corpora are helped; with "sampling",
             ``corpus_power`` 0 leaves the corpora as they are and 1 makes them equal.
         average: decay of the averaged weights per step, 0 for none.
@@ -90,6 +91,7 @@ class Settings:
     normalisation: str = "zscore"
     input_channels: int = 1
     seconds: float = 3.0
+    trim_silence: bool = False
     epochs: int = 20
     batch_size: int = 32
     accumulate: int = 1
@@ -264,7 +266,8 @@ SETTINGS_PRESETS: dict[str, dict[str, Any]] = {
     "default": {
         "augment": "train",
         "feature_augment": _SPEC_AUGMENT,
-        "crop_seconds": (1.5, 3.0),
+        "crop_seconds": (1.25, 2.75),
+        "trim_silence": True,
         "average": 0.999,
     },
     "quick": {

@@ -65,18 +65,20 @@ def mix_plan(
 
 
 def mixup(
-    values: Tensor, targets: Tensor, alpha: float, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+    values: Tensor, targets: Tensor, lengths: Tensor, alpha: float, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """Mix each clip of a batch with another one, and their targets in the same shares.
 
     Args:
         values: ``[batch, ...]``, waveforms or feature maps.
         targets: ``[batch, classes]``, soft (one-hot rows are fine).
+        lengths: valid frames of each clip, ``[batch]``; what lies behind them is 0.
         alpha: both parameters of the Beta distribution, above 0.
         rng: where the randomness comes from.
 
     Returns:
-        Mixed values and mixed targets, of the same shapes.
+        Mixed values, mixed targets and lengths, of the same shapes; a mixture is as long as the
+        longer of the two.
 
     Raises:
         AugmentError: the shapes do not fit or alpha is not above 0.
@@ -96,4 +98,5 @@ def mixup(
     wide = own.reshape(-1, *(1 for _ in values.shape[1:]))
     mixed = wide * values + (1 - wide) * values[other]
     own = own.to(targets.dtype).unsqueeze(1)
-    return mixed, own * targets + (1 - own) * targets[other]
+    longer = torch.maximum(lengths, lengths[other])
+    return mixed, own * targets + (1 - own) * targets[other], longer

@@ -57,6 +57,18 @@ def _frequency_mask(maps: Any, frames: int, values: Values) -> Any:
     return masked
 
 
+def _frequency_shift(maps: Any, frames: int, values: Values) -> Any:
+    shifted = _copy(maps)
+    bins = maps.shape[-2]
+    places = round(values["shift"] * bins)
+    if places == 0 or not frames:
+        return shifted
+    # The outermost bin is repeated: there is nothing beyond it to bring in.
+    source = np.clip(np.arange(bins) - places, 0, bins - 1)
+    shifted[..., :frames] = maps[..., source, :frames]
+    return shifted
+
+
 EFFECTS = (
     Effect(
         "time_shift",
@@ -70,6 +82,26 @@ EFFECTS = (
         ),
         _time_shift,
         {"mild": {"shift": 0.1}, "medium": {"shift": 0.25}, "strong": {"shift": 0.5}},
+        kind="feature",
+    ),
+    Effect(
+        "frequency_shift",
+        "Frequency shift of the map",
+        "Moves the picture that the model sees up or down, as if the speaker's vocal tract had "
+        "another length.",
+        (
+            Parameter(
+                "shift",
+                "of the bins",
+                -0.5,
+                0.5,
+                0.0,
+                0.0125,
+                "Above 0 is upwards, a smaller head.",
+            ),
+        ),
+        _frequency_shift,
+        {"mild": {"shift": 0.025}, "medium": {"shift": 0.05}, "strong": {"shift": 0.1}},
         kind="feature",
     ),
     Effect(

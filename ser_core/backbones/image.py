@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ser_core.backbones.base import Backbone, check_share
-from ser_core.backbones.masking import hide, masked_mean, pooled, strided
+from ser_core.backbones.masking import hide, hide_, masked_mean, pooled, strided
 from ser_core.errors import SpecificationError
 from ser_core.frontends.base import FeatureMap
 
@@ -189,8 +189,9 @@ class DenseNet161(ImageBackbone):
 
 def _bottleneck(block: Any, values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     """Run a bottleneck of torchvision; only its middle convolution looks at other frames."""
-    out = block.relu(block.bn1(block.conv1(values)))
-    out = block.relu(block.bn2(block.conv2(hide(out, valid))))
+    # What is 0 in front of a rectifier is 0 behind it, and there it can be written in place.
+    out = block.relu(hide_(block.bn1(block.conv1(values)), valid))
+    out = block.relu(block.bn2(block.conv2(out)))
     out = block.bn3(block.conv3(out))
     old = values if block.downsample is None else block.downsample(values)
     return block.relu(out + old), strided(valid, block.stride)

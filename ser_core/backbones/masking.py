@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ser_core.frontends.base import hide
+from ser_core.frontends.base import hide, hide_
 
 
 def strided(valid: Tensor, stride: int) -> Tensor:
@@ -40,4 +40,4 @@ def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     return hide(flat, valid).sum(dim=-1) / valid[:, None].to(flat.dtype)
 
 
-__all__ = ["hide", "masked_mean", "pooled", "strided"]
+__all__ = ["hide", "hide_", "masked_mean", "pooled", "strided"]

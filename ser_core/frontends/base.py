@@ -46,6 +46,15 @@ def hide(values: Tensor, valid: Tensor) -> Tensor:
     return values * mask.view(mask.shape[0], *[1] * (values.dim() - 2), mask.shape[1])
 
 
+def hide_(values: Tensor, valid: Tensor) -> Tensor:
+    """Do what ``hide`` does in ``values`` itself, which no gradient may need as they were."""
+    if values.device.type == "cpu" and int(valid.min()) >= values.shape[-1]:
+        return values
+    frames = torch.arange(values.shape[-1], device=values.device)
+    mask = frames[None, :] >= valid[:, None]
+    return values.masked_fill_(mask.view(mask.shape[0], *[1] * (values.dim() - 2), -1), 0.0)
+
+
 LAYOUTS: dict[str, str] = {
     "picture": "neighbouring bins are alike, as in a spectrogram",
     "sequence": "frames follow each other; the bins stand in no order",

@@ -106,17 +106,33 @@ def test_one_recipe_holds_both_kinds() -> None:
 def test_mixup_mixes_values_and_targets_in_the_same_shares() -> None:
     targets = torch.eye(6)
     values = targets.reshape(6, 1, 6).repeat(1, 3, 1) * 10
-    mixed, soft = mixup(values, targets, 0.4, np.random.default_rng(0))
+    frames = torch.arange(1, 7)
+    mixed, soft, lengths = mixup(values, targets, frames, 0.4, np.random.default_rng(0))
     assert torch.allclose(mixed[:, 1], soft * 10, atol=1e-5)
     assert torch.allclose(soft.sum(1), torch.ones(6))
     assert bool((soft.diagonal() >= 0.5 - 1e-6).all())
     assert not torch.allclose(soft, targets)
-    again, _ = mixup(values, targets, 0.4, np.random.default_rng(0))
+    partners, _ = mix_plan(6, 0.4, np.random.default_rng(0))
+    assert torch.equal(lengths, torch.maximum(frames, frames[partners]))
+    again, _, _ = mixup(values, targets, frames, 0.4, np.random.default_rng(0))
     assert torch.equal(again, mixed)
 
 
 def test_mixup_refuses_what_does_not_fit() -> None:
     with pytest.raises(AugmentError, match="targets"):
-        mixup(torch.zeros(3, 4), torch.zeros(2, 4), 0.4, np.random.default_rng(0))
+        mixup(torch.zeros(3, 4), torch.zeros(2, 4), torch.ones(3), 0.4, np.random.default_rng(0))
     with pytest.raises(AugmentError, match="alpha"):
         mix_plan(3, 0.0, np.random.default_rng(0))
+
+
+def test_a_frequency_shift_moves_every_bin_and_repeats_the_outermost() -> None:
+    maps = np.arange(20, dtype=np.float32).reshape(1, 20, 1).repeat(4, axis=2)
+    chain = Chain.from_json([{"name": "frequency_shift", "shift": 0.1}])
+    up = chain.draw(np.random.default_rng(0)).apply_features(maps, 3)
+    assert up[0, :, 0].tolist() == [0, 0, *range(18)]
+    assert up[0, :, 3].tolist() == maps[0, :, 3].tolist()
+    tensor = chain.draw(np.random.default_rng(0)).apply_features(torch.from_numpy(maps), 3)
+    assert np.array_equal(tensor.numpy(), up)
+    down = Chain.from_json([{"name": "frequency_shift", "shift": -0.1}])
+    lowered = down.draw(np.random.default_rng(0)).apply_features(maps, 4)
+    assert lowered[0, :, 0].tolist() == [*range(2, 20), 19, 19]
