@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-import numpy as np
 from gradio.context import Context
 
 from label_store.errors import StoreError
@@ -61,7 +60,7 @@ class Parts:
 
 def build(services: Services) -> None:
     """Build the tab inside the current Blocks."""
-    desk = Desk(services, np.random.default_rng())
+    desk = services.desk
     tab = Context.block
     ticket = gr.Textbox(visible=False)
     with gr.Row(elem_id="label-desk"):

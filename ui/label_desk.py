@@ -270,6 +270,25 @@ class Desk:
             table.take(sha, who.name, session, self._settings.lease_seconds)
         return shown
 
+    def bring(self, who: Annotator, session: str, source: Source) -> Shown:
+        """Show a clip that no corpus and no store has; only a label makes it stay.
+
+        Raises:
+            PageError: the person may not label.
+            GoneError: its file can't be read.
+        """
+        if not (who.may_write or who.may_suggest):
+            raise PageError(who.reason)
+        self.queue()
+        return self._show(who, session, source.sha256, source, "brought", blind=False)
+
+    def put_away(self, session: str, sha: str) -> None:
+        """Take a clip off a sitting's page without a word on it."""
+        with self._lock:
+            sitting = self._sittings.get(session)
+            if sitting and sitting.shown and sitting.shown.sha == sha:
+                sitting.shown = None
+
     def _kept(self, sha: str) -> Source | None:
         path = self.services.store.clip_path(sha)
         view = self.services.store.clip(sha)

@@ -32,6 +32,7 @@ WHY: dict[str, str] = {
     "skipped": "it was skipped before",
     "resumed": "it was waiting for you",
     "reopened": "you asked for it again",
+    "brought": "you just recorded it, and it is kept only if you label it",
 }
 
 STRATEGIES: tuple[tuple[str, str], ...] = (

@@ -12,14 +12,18 @@ import gradio as gr
 import numpy as np
 from gradio.context import Context
 
+from label_store.errors import StoreError
 from ser_core.errors import SerError
 from ui import live_parts, parts
 from ui.analysis import PageError
+from ui.label_clip import GoneError
+from ui.live_recording import STRETCHES, USUAL, Handed, recorded
 from ui.live_session import SMOOTHING, Listening
 from ui.services import Services
 
 ATTACH = "window.serLive && window.serLive.attach(element, trigger)"
 OPEN = "(file) => window.serLive.open(file)"
+STOP = "() => { window.serLive.stop(); }"
 MOST_BYTES = 4_000_000
 HINT = (
     '<p class="hint"><b>How to read this.</b> The newest sound is at the right edge. The coloured '
@@ -31,7 +35,8 @@ HINT = (
 
 def build(services: Services) -> None:
     """Build the tab inside the current Blocks."""
-    listening = Listening()
+    listening, handed = Listening(), Handed()
+    tabs = Context.block.parent
     with gr.Row(elem_id="live-bench"):
         with gr.Column(scale=3, min_width=260, elem_id="live-left"):
             desk = gr.HTML(live_parts.DESK, elem_id="live-desk", js_on_load=ATTACH)
@@ -42,18 +47,10 @@ def build(services: Services) -> None:
                 info="How much of what was heard before stays in what is shown",
                 elem_id="live-smoothing",
             )
-            with gr.Row(elem_classes="acts"):
-                keep = gr.Button("Listen to it", size="sm", min_width=110, elem_id="live-keep")
-                send = gr.Button(
-                    "Open in Recognise, to label it",
-                    size="sm",
-                    min_width=110,
-                    elem_id="live-send",
-                )
-                clear = gr.Button("Forget it", size="sm", min_width=80, elem_id="live-forget")
+            stretch, keep, send, label, clear = _acts()
             said = gr.HTML(elem_id="live-said")
             kept = gr.Audio(
-                label="The last two minutes",
+                label="What you took",
                 type="filepath",
                 interactive=False,
                 visible="hidden",
@@ -73,12 +70,32 @@ def build(services: Services) -> None:
         concurrency_limit=2,
         **options,
     )
-    keep.click(_keeper(listening), None, [kept, said], **options)
-    send.click(_keeper(listening), None, [kept, said], **options).success(
+    keep.click(_keeper(listening), stretch, [kept, said], **options)
+    send.click(_keeper(listening), stretch, [kept, said], **options).success(
         None, kept, None, js=OPEN, **options
     )
-    clear.click(_forgetter(listening), None, [kept, said, seen], **options)
-    Context.root_block.unload(_leaver(listening))
+    label.click(
+        _labeller(services, listening, handed), stretch, [tabs, said], concurrency_id="model",
+        concurrency_limit=2, **options,
+    ).success(None, None, None, js=STOP, **options)  # fmt: skip
+    clear.click(_forgetter(services, listening, handed), None, [kept, said, seen], **options)
+    Context.root_block.unload(_leaver(services, listening, handed))
+
+
+def _acts() -> tuple[gr.Radio, gr.Button, gr.Button, gr.Button, gr.Button]:
+    stretch = gr.Radio(
+        list(STRETCHES),
+        value=USUAL,
+        label="Take the last",
+        info="What the buttons below work on; the picture shows ten seconds, two minutes are held",
+        elem_id="live-stretch",
+    )
+    with gr.Row(elem_classes="acts"):
+        keep = gr.Button("Listen", size="sm", min_width=80, elem_id="live-keep")
+        send = gr.Button("Recognise", size="sm", min_width=80, elem_id="live-send")
+        label = gr.Button("Label", size="sm", min_width=80, elem_id="live-label")
+        clear = gr.Button("Forget it", size="sm", min_width=80, elem_id="live-forget")
+    return stretch, keep, send, label, clear
 
 
 def hear(services: Services, listening: Listening, name: str, message: str, smoothing: str) -> str:
@@ -134,41 +151,46 @@ def _hearer(services: Services, listening: Listening) -> Callable[..., str]:
 
 
 def _keeper(listening: Listening) -> Callable[..., Any]:
-    def take(request: gr.Request) -> Any:
-        session = listening.known(request.session_hash or "")
+    def take(stretch: str, request: gr.Request) -> Any:
         try:
-            sound, rate = recorded(session)
+            found = recorded(listening.known(request.session_hash or ""), stretch)
         except PageError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        told = parts.status(f"{len(sound) / rate:.0f} seconds, on this page only.", "done")
-        return gr.update(value=(rate, sound), visible=True), told
+        told = parts.status(f"{found.seconds:.0f} seconds, on this page only.", "done")
+        return gr.update(value=(found.rate, found.samples), visible=True), told
 
     return take
 
 
-def recorded(session: Any) -> tuple[np.ndarray[Any, Any], int]:
-    """Return the recording as int16 ``[time]``, which Gradio leaves as loud as it is, and its rate.
+def _labeller(services: Services, listening: Listening, handed: Handed) -> Callable[..., Any]:
+    def take(stretch: str, request: gr.Request) -> Any:
+        page = request.session_hash or ""
+        try:
+            found = recorded(listening.known(page), stretch)
+            handed.bring(services, page, found, services.identity.annotator(request))
+        except (PageError, GoneError, StoreError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        told = f"{found.seconds:.0f} seconds wait on the Label tab; kept only if you label them."
+        return gr.Tabs(selected="label"), parts.status(told, "done")
 
-    Raises:
-        PageError: nothing was heard.
-    """
-    if session is None:
-        raise PageError("Nothing was heard yet. Press Start and speak first.")
-    sound = session.recording()[0]
-    return np.rint(sound * 32767).astype(np.int16), session.rate
+    return take
 
 
-def _forgetter(listening: Listening) -> Callable[..., Any]:
+def _forgetter(services: Services, listening: Listening, handed: Handed) -> Callable[..., Any]:
     def forget(request: gr.Request) -> Any:
-        listening.forget(request.session_hash or "")
+        page = request.session_hash or ""
+        listening.forget(page)
+        handed.drop(services, page)
         hidden = gr.update(value=None, visible="hidden")
         return hidden, parts.status("Forgotten.", "done"), live_parts.READY
 
     return forget
 
 
-def _leaver(listening: Listening) -> Callable[..., None]:
+def _leaver(services: Services, listening: Listening, handed: Handed) -> Callable[..., None]:
     def leave(request: gr.Request) -> None:
-        listening.forget(request.session_hash or "")
+        page = request.session_hash or ""
+        listening.forget(page)
+        handed.drop(services, page)
 
     return leave

@@ -158,8 +158,11 @@ class LiveSession:
                 self._judge(recognizer, start, SMOOTHING.get(smoothing, 1.0))
             return self._snapshot(recognizer)
 
-    def recording(self) -> Floats:
-        """Return what is held, ``[1, time]``.
+    def recording(self, seconds: float = KEPT) -> tuple[Floats, float]:
+        """Return the last seconds that are held, ``[1, time]``, and when they ended.
+
+        Args:
+            seconds: how many are asked for; fewer come where fewer are held.
 
         Raises:
             PageError: nothing was heard yet.
@@ -167,7 +170,7 @@ class LiveSession:
         with self.lock:
             if not self.ring.total:
                 raise PageError("Nothing was heard yet. Press Start and speak first.")
-            return self.ring.last(round(KEPT * self.rate))[None]
+            return self.ring.last(round(min(seconds, KEPT) * self.rate))[None], self.end
 
     def _checked(self, samples: npt.NDArray[Any], rate: int) -> Floats:
         if not RATES[0] <= rate <= RATES[1]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from label_store.store import LabelStore
     from ser_core.champion import Serving
     from ui.corpus_catalogue import Catalogue
+    from ui.label_desk import Desk
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -78,6 +79,15 @@ class Services:
         from ui.corpus_catalogue import Catalogue
 
         return Catalogue(self.home, self.store)
+
+    @functools.cached_property
+    def desk(self) -> Desk:
+        """Where clips are labelled; the Live tab brings its recordings to it."""
+        import numpy as np
+
+        from ui.label_desk import Desk
+
+        return Desk(self, np.random.default_rng())
 
     @property
     def serving(self) -> Serving:

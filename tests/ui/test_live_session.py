@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ui import live, live_parts
 from ui.analysis import PageError
+from ui.live_recording import USUAL, recorded
 from ui.live_session import KEPT, Listening, LiveSession, Ring
 from ui.services import Services
 
@@ -78,7 +79,7 @@ def test_ten_minutes_do_not_grow(always_speech: None) -> None:
     assert shot.end == pytest.approx(800)
     assert shot.samples.shape == (1, 10 * RATE)
     assert len(shot.moments) == 5
-    assert session.recording().shape == (1, round(KEPT * RATE))
+    assert session.recording()[0].shape == (1, round(KEPT * RATE))
 
 
 def test_silence_is_silence(always_speech: None) -> None:
@@ -142,10 +143,11 @@ def test_places_are_few_and_are_given_back() -> None:
 def test_the_recording_is_as_loud_as_it_was(always_speech: None) -> None:
     session = LiveSession(RATE)
     with pytest.raises(PageError, match="Nothing was heard"):
-        live.recorded(session)
+        recorded(session, USUAL)
     hear(session, Model(), 0.25)
-    sound, rate = live.recorded(session)
-    assert (sound.dtype, rate, int(sound.max())) == (np.int16, RATE, 8192)
+    found = recorded(session, USUAL)
+    assert (found.samples.dtype, found.rate) == (np.int16, RATE)
+    assert int(found.samples.max()) == 8192
 
 
 def message(samples: np.ndarray, number: int = 1, first: bool = False) -> str:
