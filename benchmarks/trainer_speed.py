@@ -28,8 +28,10 @@ import torchvision
 
 from benchmarks._made_up import write_corpora
 from ser_core.frontends import FeatureMap
-from trainer.fit import Prepared, new_model, prepare, specify
-from trainer.loop import Loop, Progress, autocast_dtype, make_optimizer
+from trainer.fresh import new_model, specify
+from trainer.learner import autocast_dtype, make_optimizer
+from trainer.loop import Loop, Progress
+from trainer.prepare import Prepared, prepare
 from trainer.settings import Settings, preset
 
 

@@ -16,7 +16,7 @@ from ser_core.corpora.clip import Clip
 from ser_core.grouping import person_of, rank
 from ser_core.splits import HELD_OUT_SHARE, TABLES, Side, side_of
 from trainer.data import Example
-from trainer.fit import Prepared
+from trainer.prepare import Prepared
 
 CORPUS = "corrections"
 """What the annotators' own clips are called where a corpus is named."""

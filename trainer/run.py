@@ -22,10 +22,11 @@ from trainer import corrections, data, versions
 from trainer.card import model_card
 from trainer.errors import DataError
 from trainer.evaluation import Report, evaluate, headline
-from trainer.fit import Prepared, fit, prepare
+from trainer.fit import fit
 from trainer.lock import only_one
 from trainer.loop import Progress
 from trainer.observe import Loader, Samples, observe
+from trainer.prepare import Prepared, prepare
 from trainer.promotion import Decision, Rule, decide
 from trainer.settings import Settings
 

@@ -19,9 +19,11 @@ from ser_core.recognizer import Recognizer
 from trainer.data import epoch_order, training_batches
 from trainer.decoded import DecodedClips
 from trainer.errors import DataError, DivergedError, InterruptedRunError, SettingsError
-from trainer.fit import fit, prepare
-from trainer.loop import STATE, Progress
+from trainer.fit import fit
+from trainer.loop import Progress
+from trainer.prepare import prepare
 from trainer.settings import SETTINGS_PRESETS, Settings, preset
+from trainer.state import STATE
 
 
 def quiet(**kwargs: object) -> Progress:
@@ -129,7 +131,7 @@ def test_a_checkpoint_of_a_run_predicts(tiny_settings: Settings, tmp_path: Path)
 
 def test_the_workers_of_the_loader_change_nothing(tiny_settings: Settings, tmp_path: Path) -> None:
     prepared = prepare(tiny_settings, tmp_path / "cache")
-    from trainer.fit import specify
+    from trainer.fresh import specify
 
     specification = specify(tiny_settings, prepared, "v")
     drawn = []

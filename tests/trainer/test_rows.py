@@ -11,8 +11,10 @@ import torch
 
 from ser_core import checkpoint
 from trainer.errors import SettingsError
-from trainer.fit import Prepared, fit, new_model, prepare, require_trainable, specify
+from trainer.fit import fit, require_trainable
+from trainer.fresh import new_model, specify
 from trainer.loop import Loop, Progress
+from trainer.prepare import Prepared, prepare
 from trainer.rows import batches_of_rows, make_rows, row_batches
 from trainer.settings import Settings, preset
 

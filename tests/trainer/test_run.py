@@ -17,9 +17,10 @@ from ser_core.recognizer import Recognizer
 from ser_core.splits import TABLES
 from trainer import versions
 from trainer.errors import DataError, DivergedError, LockedError
-from trainer.fit import fit, prepare
+from trainer.fit import fit
 from trainer.lock import only_one
 from trainer.loop import Progress
+from trainer.prepare import prepare
 from trainer.run import Labels, run_once
 from trainer.settings import Settings
 

@@ -1,0 +1,228 @@
+"""From a batch of features to better weights: gradients in as many pieces as memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from ser_core.frontends import FeatureMap
+from ser_core.model import Model
+from trainer import parallel
+from trainer.errors import OutOfMemoryError
+from trainer.settings import Settings
+
+
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return the type that matrix products run in, or None for float32."""
+    if precision == "auto":
+        if device.type == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        # Without instructions for bfloat16 a CPU emulates it, slower than float32.
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return torch.bfloat16 if fast else None
+    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    """Return the optimizer; biases and norms are not decayed."""
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            (decayed if parameter.ndim > 1 else free).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, settings.learning_rate, settings.momentum, nesterov=settings.momentum > 0
+        )
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, settings.learning_rate)
+
+
+def rate_factor(step: int, steps: int, settings: Settings) -> float:
+    """Return the share of the learning rate at ``step``: linear warm-up, then cosine or constant.
+
+    >>> s = Settings(warm_up=0.5, schedule="cosine")
+    >>> [round(rate_factor(i, 8, s), 2) for i in range(8)]
+    [0.25, 0.5, 0.75, 1.0, 1.0, 0.85, 0.5, 0.15]
+    """
+    warm = int(steps * settings.warm_up)
+    if step < warm:
+        return (step + 1) / warm
+    if settings.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + float(np.cos(np.pi * (step - warm) / max(1, steps - warm))))
+
+
+def soft_loss(logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """Return the cross entropy with soft targets, weighted by clip."""
+    spread = (1 - smoothing) * targets + smoothing / targets.shape[1]
+    each = -(spread * torch.log_softmax(logits.float(), dim=1)).sum(dim=1)
+    return (each * weights).sum() / weights.sum().clamp_min(1e-8)
+
+
+class Learner:
+    """A model with its optimizer, its averaged weights and its precision.
+
+    Args:
+        model: what learns, on its device.
+        settings: of the run.
+        log: takes a line.
+    """
+
+    def __init__(self, model: Model, settings: Settings, log: Callable[[str], None]) -> None:
+        self.model, self.settings, self.log = model, settings, log
+        self.device = next(model.parameters()).device
+        self.dtype = autocast_dtype(settings.precision, self.device)
+        if self.device.type in ("cpu", "cuda"):
+            # The stubs of Module.to leave memory_format out.
+            model.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = make_optimizer(model, settings)
+        self.parameters: list[nn.Parameter] = [
+            parameter for group in self.optimizer.param_groups for parameter in group["params"]
+        ]
+        self.averaged = (
+            AveragedModel(model, multi_avg_fn=self._average, use_buffers=True)
+            if settings.average > 0
+            else None
+        )
+        self.scaler = torch.amp.grad_scaler.GradScaler(
+            self.device.type, enabled=self.dtype is torch.float16 and self.device.type == "cuda"
+        )
+        self.pieces = 1
+
+    @property
+    def evaluated(self) -> Model:
+        """The weights that are judged and kept: the average where there is one."""
+        if self.averaged is None:
+            return self.model
+        averaged: Model = self.averaged.module  # type: ignore[assignment]
+        return averaged
+
+    def start(self, number: int, steps: int) -> None:
+        """Set the learning rate of batch ``number`` of ``steps``, and training mode."""
+        self.model.train()
+        rate = self.settings.learning_rate * rate_factor(number, steps, self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def backward(
+        self, features: FeatureMap, targets: Tensor, weights: Tensor, *, held: bool
+    ) -> float:
+        """Add the gradients of one batch to those that are there, and return its loss.
+
+        Where memory runs out the batch goes through in twice as many pieces, from then on.
+
+        Args:
+            features: of the batch.
+            targets: soft labels, ``[batch, emotion]``.
+            weights: of each clip in the loss, ``[batch]``.
+            held: earlier batches of the same step left gradients.
+
+        Raises:
+            OutOfMemoryError: not even a single clip goes through.
+        """
+        before = (
+            [p.grad.clone() if p.grad is not None else None for p in self.parameters]
+            if held
+            else None
+        )
+        total = parallel.total(float(weights.sum())) * self.settings.accumulate
+        while True:
+            try:
+                loss = self._gradients(features, targets, weights, total)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
+                    raise
+                if self.pieces >= len(targets):
+                    raise OutOfMemoryError(
+                        f"out of memory even clip by clip ({str(error)[:60]}); take shorter "
+                        "windows (--seconds) or a smaller backbone. Nothing was promoted."
+                    ) from error
+                self.pieces *= 2
+                self.log(
+                    f"out of memory ({str(error)[:60]}): the batch of {len(targets)} now goes "
+                    f"through in {self.pieces} pieces"
+                )
+                for index, parameter in enumerate(self.parameters):
+                    grad = None if before is None else before[index]
+                    parameter.grad = None if grad is None else grad.clone()
+        return parallel.total(loss) * self.settings.accumulate
+
+    def _gradients(
+        self, features: FeatureMap, targets: Tensor, weights: Tensor, total: float
+    ) -> float:
+        # Nothing is exchanged with other processes here: one that must try again is alone in it.
+        loss_sum = 0.0
+        for part in torch.arange(len(targets), device=self.device).chunk(self.pieces):
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+                logits = self.model.backbone(
+                    FeatureMap(features.values[part], features.lengths[part])
+                )
+            loss = soft_loss(
+                logits, targets[part], weights[part], self.settings.label_smoothing
+            ) * (weights[part].sum() / total)
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            loss_sum += float(loss.detach())
+        return loss_sum
+
+    def update(self) -> None:
+        """Take a step along the gradients that were added up."""
+        parallel.sum_gradients(self.parameters)
+        self.scaler.unscale_(self.optimizer)
+        if self.settings.gradient_clip > 0:
+            nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.model)
+
+    def _average(
+        self,
+        averaged: tuple[Tensor, ...] | list[Tensor],
+        current: tuple[Tensor, ...] | list[Tensor],
+        count: Tensor | int,
+    ) -> None:
+        # A young average follows closely, or it would remember the random start.
+        decay = min(self.settings.average, (1 + int(count)) / (10 + int(count)))
+        if averaged[0].is_floating_point():
+            # One pass over all tensors at once: in Python it costs as much as a small batch.
+            torch._foreach_lerp_(averaged, current, 1 - decay)
+        else:
+            for mine, theirs in zip(averaged, current, strict=True):
+                mine.copy_(theirs)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that a resumed run needs of it."""
+        return {
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict() if self.averaged is not None else {},
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state_dict`` returned."""
+        self.model.load_state_dict(state["model"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # The CPU's allocator has no class of its own for it.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        "can't allocate memory" in str(error)
+    )
