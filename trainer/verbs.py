@@ -26,9 +26,10 @@ from trainer import corrections, download, evaluation, parallel, report, storage
 from trainer.card import model_card
 from trainer.errors import SettingsError, VersionError
 from trainer.evaluation import CorpusScores, Report
-from trainer.fit import Prepared, fit, prepare, require_trainable, run_name
+from trainer.fit import fit, require_trainable, run_name
 from trainer.lock import only_one
 from trainer.loop import Progress
+from trainer.prepare import Prepared, prepare
 from trainer.promotion import Rule
 from trainer.run import Labels, cache_folder, judge, last_revision, run_once, test_clips, thin
 from trainer.schedule import parse_duration, periodic
