@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +42,9 @@ class Candidate:
         emotion: the label it has now, or "".
         probabilities: emotion -> probability; for ``label-error`` out of sample.
         samples: probabilities of several draws [draw, class], for ``bald``.
+        information: what ``scores.bald`` gave for such draws, where they were not kept.
+        fair: whether the model never heard the speaker in training. Of another clip it repeats
+            what it was told, so ``label-error`` says nothing of it.
     """
 
     clip: str
@@ -49,6 +53,8 @@ class Candidate:
     emotion: str = ""
     probabilities: Mapping[str, float] | None = None
     samples: ArrayLike | None = field(default=None, compare=False)
+    information: float | None = None
+    fair: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class QueueSettings:
         overlap: share of clips that several annotators are to label, 0..1.
         overlap_votes: how many annotators those clips get, 2 or more.
         lease_seconds: how long a shown clip is kept from others, above 0.
+        gold_share: share of clips drawn from those with a known answer, 0..0.5.
     """
 
     strategy: str = "entropy"
@@ -71,6 +78,7 @@ class QueueSettings:
     overlap: float = 0.1
     overlap_votes: int = 2
     lease_seconds: float = 300.0
+    gold_share: float = 0.05
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -78,6 +86,8 @@ class QueueSettings:
         for name, low in (("random_share", 0.2), ("balance", 0.0), ("overlap", 0.0)):
             if not low <= getattr(self, name) <= 1:
                 raise StoreError(f"{name} is {getattr(self, name)}; {low} to 1 is wanted.")
+        if not 0 <= self.gold_share <= 0.5:
+            raise StoreError(f"gold_share is {self.gold_share}; 0 to 0.5 is wanted.")
         if self.overlap_votes < 2 or self.lease_seconds <= 0:
             raise StoreError("overlap_votes has to be 2 or more, lease_seconds above 0.")
 
@@ -90,7 +100,8 @@ class Ticket:
         candidate: the clip.
         lease: until when it is kept from others.
         head: id of the clip's latest change; give it back as ``expect``.
-        why: the strategy, ``random``, ``skipped`` or ``resumed``.
+        why: the strategy, ``random``, ``skipped``, ``resumed``, or ``waiting`` where the strategy
+            knew nothing of it. A gold clip looks like any other.
     """
 
     candidate: Candidate
@@ -124,9 +135,13 @@ class LabelQueue:
     Args:
         store: where votes and leases are.
         candidates: clips that may be shown.
-        rng: draws the random share.
+        rng: draws the random share and the gold clips.
         settings: how to choose.
         clock: seconds since 1970, for leases.
+
+    Attributes:
+        gold: clip -> who gave its known answer ("" = nobody). Everybody else is to label it once,
+            at a chosen share of the clips shown.
     """
 
     def __init__(
@@ -141,6 +156,7 @@ class LabelQueue:
         self.store = store
         self.settings = settings or QueueSettings()
         self.leases = Leases(store.folder, clock)
+        self.gold: Mapping[str, str] = {}
         self._rng = rng
         self.replace(candidates)
 
@@ -149,6 +165,7 @@ class LabelQueue:
         self.candidates = tuple({one.clip: one for one in candidates}.values())
         self._place = {one.clip: place for place, one in enumerate(self.candidates)}
         self._order: NDArray[np.int64] | None = None
+        self._told = np.zeros(len(self.candidates), dtype=np.bool_)
         self._counted_at = 0
 
     def next(self, annotator: str, session: str, *, ahead: Sequence[str] = ()) -> Ticket | None:
@@ -192,14 +209,22 @@ class LabelQueue:
             voted = annotator in view.whole()
             done += voted
             skipped += not voted and annotator in view.skips
-            remaining += not voted and len(view.whole()) < self._wanted(candidate.clip)
+            remaining += not voted and len(view.whole()) < self.wanted(candidate.clip)
         return Progress(done, skipped, remaining, len(self.candidates), rate(state, annotator))
 
     def _ticket(self, place: int, lease: Lease, state: State, why: str) -> Ticket:
         candidate = self.candidates[place]
         return Ticket(candidate, lease, state.clip(candidate.clip).head, why)
 
-    def _wanted(self, clip: str) -> int:
+    def known(self) -> int:
+        """Return of how many candidates the strategy knows enough to order them."""
+        self._ranked(self.store.state())
+        return int(self._told.sum())
+
+    def wanted(self, clip: str) -> int:
+        """Return how many annotators are to label a clip; of a gold clip all."""
+        if clip in self.gold:
+            return sys.maxsize
         # The clip's own hash decides, so that every process agrees on which clips overlap.
         share = int(clip[:8], 16) / 2**32
         return self.settings.overlap_votes if share < self.settings.overlap else 1
@@ -210,30 +235,42 @@ class LabelQueue:
         holders = table.holders()
 
         def open_to(place: int) -> int:
-            """0 = not open, 1 = open, 2 = skipped by another, 3 = skipped by the annotator."""
+            """0 = not open, 1 = open, 2 = gold, 3 = skipped by another, 4 = by the annotator."""
             clip = self.candidates[place].clip
             held = holders.get(clip, ())
             if clip in ahead or any(lease.annotator == annotator for lease in held):
                 return 0
             view = state.clip(clip) if clip in state else _NOTHING
-            voters = {*view.whole(), *(lease.annotator for lease in held)}
-            if annotator in voters or len(voters) >= self._wanted(clip) or view.reviews:
+            if annotator in view.whole() or self.gold.get(clip) == annotator:
                 return 0
-            return 3 if annotator in view.skips else 2 if view.skips else 1
+            if clip not in self.gold:
+                voters = {*view.whole(), *(lease.annotator for lease in held)}
+                if len(voters) >= self.wanted(clip) or view.reviews:
+                    return 0
+            mine = annotator in view.skips
+            return 4 if mine else 2 if clip in self.gold else 3 if view.skips else 1
 
         if self._rng.random() < self.settings.random_share or self.settings.strategy == "random":
             why, order = "random", self._rng.permutation(len(self.candidates))
         else:
             why, order = self.settings.strategy, self._ranked(state)
+        if self.gold and self._rng.random() < self.settings.gold_share:
+            held_out = [self._place[clip] for clip in self.gold if clip in self._place]
+            for place in self._rng.permutation(held_out).tolist():
+                if open_to(place) == 2:
+                    known = why == "random" or bool(self._told[place])
+                    return place, why if known and why != "label-error" else "waiting"
         later: dict[int, int] = {}
         for place in order.tolist():
             openness = open_to(place)
             if openness == 1:
-                return place, why
+                known = why == "random" or bool(self._told[place])
+                return place, why if known else "waiting"
             if openness:
                 later.setdefault(openness, place)
-        skipped = later.get(2, later.get(3))
-        return skipped, "skipped"
+        if 2 in later:
+            return later[2], "waiting"
+        return later.get(3, later.get(4)), "skipped"
 
     def _ranked(self, state: State) -> NDArray[np.int64]:
         moved = len(state) - self._counted_at
@@ -248,25 +285,23 @@ class LabelQueue:
         return self._order
 
     def _scores(self, state: State) -> NDArray[np.float64]:
+        """Return one score a candidate, and note of which candidates it means something."""
         strategy = self.settings.strategy
+        self._told = np.ones(len(self.candidates), dtype=np.bool_)
         if strategy == "disagreement":
             votes = [list(state.clip(one.clip).whole().values()) for one in self.candidates]
             return scores.disagreement(votes)
-        if strategy == "balance":
+        if strategy in {"balance", "random"}:
             return self._balance(state)
         values = np.zeros(len(self.candidates))
-        if strategy == "bald":
-            known = [place for place, one in enumerate(self.candidates) if one.samples is not None]
-            if known:
-                draws = np.stack([np.asarray(self.candidates[place].samples) for place in known])
-                values[known] = scores.bald(draws)
-            return values
-        known = [
-            place
-            for place, one in enumerate(self.candidates)
-            if one.probabilities and (strategy != "label-error" or one.emotion in one.probabilities)
-        ]
+        usable = {"bald": _drawn, "label-error": _suspected}.get(strategy, _judged)
+        known = [place for place, one in enumerate(self.candidates) if usable(one)]
+        self._told = np.zeros(len(self.candidates), dtype=np.bool_)
+        self._told[known] = True
         if not known:
+            return values
+        if strategy == "bald":
+            values[known] = [_information(self.candidates[place]) for place in known]
             return values
         table, emotions = _table([self.candidates[place].probabilities or {} for place in known])
         if strategy == "label-error":
@@ -289,6 +324,26 @@ class LabelQueue:
 
 
 _NOTHING: Final = ClipView("")
+
+
+def _judged(one: Candidate) -> bool:
+    return bool(one.probabilities)
+
+
+def _drawn(one: Candidate) -> bool:
+    return one.information is not None or one.samples is not None
+
+
+def _suspected(one: Candidate) -> bool:
+    """Only a label that a model which never heard the speaker contradicts is suspected."""
+    given = one.probabilities
+    return bool(given and one.fair and one.emotion in given and _likeliest(one) != one.emotion)
+
+
+def _information(one: Candidate) -> float:
+    if one.information is not None:
+        return one.information
+    return float(scores.bald(np.asarray(one.samples)[None])[0])
 
 
 def rate(state: State, annotator: str, *, labels: int = 50) -> float | None:

@@ -6,6 +6,7 @@ EM Algorithm", Applied Statistics 28(1), 1979, pages 20-28.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from label_store.fold import State
+from label_store.fold import WHOLE, State
 
 Array = NDArray[np.float64]
 SMOOTHING = 0.1
@@ -125,30 +126,72 @@ class GoldScore:
         annotator: who.
         right, seen: gold clips named rightly, and labelled at all.
         mistakes: (known answer, given answer) -> how often.
+        blind_right, blind_seen: the same among answers given without sight of the prediction and
+            the table's emotion; the others may have been read off the page.
     """
 
     annotator: str
     right: int
     seen: int
     mistakes: Mapping[tuple[str, str], int]
+    blind_right: int = 0
+    blind_seen: int = 0
 
     @property
     def accuracy(self) -> float:
         """Share named rightly, 0..1."""
         return self.right / self.seen if self.seen else 0.0
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Between which shares the accuracy lies, 95 times in 100; see `wilson`."""
+        return wilson(self.right, self.seen)
 
-def gold_scores(state: State, gold: Mapping[str, str]) -> list[GoldScore]:
+
+def wilson(right: int, seen: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval of a share, honest also for few trials; (0, 1) for none.
+
+    Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
+    Journal of the American Statistical Association 22, 1927.
+
+    Args:
+        right, seen: successes and trials.
+        z: standard deviations on either side; 1.96 is 95 %.
+
+    >>> [round(share, 2) for share in wilson(8, 10)]
+    [0.49, 0.94]
+    """
+    if not seen:
+        return 0.0, 1.0
+    share, squared = right / seen, z * z
+    centre = (share + squared / (2 * seen)) / (1 + squared / seen)
+    spread = math.sqrt(share * (1 - share) / seen + squared / (4 * seen * seen))
+    half = z * spread / (1 + squared / seen)
+    # Rounding must not put the share itself outside.
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def gold_scores(
+    state: State,
+    gold: Mapping[str, str],
+    *,
+    marked_by: Mapping[str, str] | None = None,
+    among: Collection[str] | None = None,
+) -> list[GoldScore]:
     """Return how each annotator did on gold clips, best first.
 
     Args:
         state: the store's state.
         gold: clip key -> its known emotion.
+        marked_by: clip key -> who gave the known answer, who is not scored on it.
+        among: ids of the label events that count; None = all.
     """
     pairs: dict[str, Counter[tuple[str, str]]] = {}
     for key, known in gold.items():
-        for name, emotion in state.clip(key).whole().items():
-            pairs.setdefault(name, Counter())[known, emotion] += 1
+        for name, entry in state.clip(key).votes.get(WHOLE, {}).items():
+            asked = name != (marked_by or {}).get(key)
+            if asked and (among is None or entry.event_id in among):
+                pairs.setdefault(name, Counter())[known, entry.emotion] += 1
     scores = [
         GoldScore(
             name,

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -172,13 +172,25 @@ class LabelStore:
             self.refresh()
         return [Saved(event.number, event.event_id, event) for event in stamped]
 
-    def undo(self, annotator: str, session: str | None = None, *, clip: str | None = None) -> Saved:
+    def undo(
+        self,
+        annotator: str,
+        session: str | None = None,
+        *,
+        clip: str | None = None,
+        actions: Collection[str] | None = None,
+        spare: Collection[str] = (),
+        sitting: str | None = None,
+    ) -> Saved:
         """Take back an annotator's latest event that still stands, by one more event.
 
         Args:
             annotator: whose event.
             session: only of this sitting; None = any.
             clip: only of this clip (its key); None = any.
+            actions: only of these kinds; None = any.
+            spare: not of these sittings, for instance because they are still going on elsewhere.
+            sitting: in which sitting it is taken back; None = the event's own.
 
         Raises:
             NothingToUndoError: there is none.
@@ -190,6 +202,8 @@ class LabelStore:
                     entry.annotator == annotator
                     and (session is None or entry.session == session)
                     and (clip is None or entry.clip == clip)
+                    and (actions is None or entry.action in actions)
+                    and entry.session not in spare
                 )
             )
             if last is None:
@@ -198,7 +212,7 @@ class LabelStore:
                 LabelEvent(
                     action="undo",
                     annotator=annotator,
-                    session=last.session if session is None else session,
+                    session=last.session if sitting is None else sitting,
                     clip=last.clip,
                     file_name=last.file_name,
                     corpus=last.corpus,

@@ -177,3 +177,51 @@ def test_a_wrong_label_is_the_most_suspicious() -> None:
     probabilities[7, 0] = 2.0
     assert scores.label_error(given, probabilities, names).argmax() == 7
     assert np.flatnonzero(scores.label_issues(given, probabilities, names)).tolist() == [7]
+
+
+def test_bald_puts_first_what_the_draws_differ_on(store, clock) -> None:
+    mine = queue(store, clock, strategy="bald", random_share=0.2)
+    mine.replace([Candidate(clip, information=n / 100) for n, clip in enumerate(CLIPS[:20])])
+    tickets = [mine.next("ada", "s", ahead=CLIPS[:0])]
+    while tickets[-1] is not None:
+        label(store, tickets[-1].candidate.clip, "ada")
+        tickets.append(mine.next("ada", "s"))
+    ranked = [CLIPS.index(one.candidate.clip) for one in tickets[:-1] if one.why == "bald"]
+    assert ranked == sorted(ranked, reverse=True)
+    assert len(ranked) > 10
+    samples = [[0.9, 0.1], [0.1, 0.9]]
+    mine.replace([Candidate(CLIPS[0], samples=samples), Candidate(CLIPS[1], information=0.01)])
+    assert mine.known() == 2
+    assert mine._ranked(store.state()).tolist() == [0, 1]
+
+
+def test_no_clip_that_the_model_heard_in_training_is_called_a_suspected_error(store, clock) -> None:
+    wrong = {"joy": 0.95, "fear": 0.05}
+    mine = queue(store, clock, strategy="label-error", random_share=0.2)
+    mine.replace(
+        [
+            Candidate(
+                clip, emotion="fear" if n < 20 else "joy", probabilities=wrong, fair=n % 2 > 0
+            )
+            for n, clip in enumerate(CLIPS)
+        ]
+    )
+    assert mine.known() == 10
+    found = {}
+    while (ticket := mine.next("ada", "s")) is not None:
+        found[CLIPS.index(ticket.candidate.clip)] = ticket.why
+        label(store, ticket.candidate.clip, "ada")
+    called = {n for n, why in found.items() if why == "label-error"}
+    assert called
+    assert called <= set(range(1, 20, 2))
+    assert len(found) == len(CLIPS)
+    assert set(found.values()) == {"label-error", "random", "waiting"}
+
+
+def test_an_order_says_of_how_many_clips_it_knows(store, clock) -> None:
+    mine = queue(store, clock)
+    mine.replace([*candidates()[:5], *(Candidate(clip) for clip in CLIPS[5:])])
+    assert mine.known() == 5
+    for strategy in ("random", "balance", "disagreement"):
+        other = queue(store, clock, strategy=strategy)
+        assert other.known() == len(CLIPS)

@@ -189,3 +189,22 @@ def test_suggestions_never_train_until_a_review_takes_them(store: LabelStore) ->
     (trained,) = training_labels(store)
     assert (trained.emotion, trained.annotators, trained.reviewed) == ("fear", ("ada",), True)
     assert training_labels(store, trusted={"guest"}) == []
+
+
+def test_undo_reaches_back_to_earlier_sittings_and_spares_those_going_on(tmp_path: Path) -> None:
+    store = LabelStore(tmp_path)
+    clips = [hashlib.sha256(bytes([n])).hexdigest() for n in range(3)]
+    for clip, session in zip(clips, ("old", "elsewhere", "old"), strict=True):
+        store.append(
+            LabelEvent(action="label", annotator="ada", session=session, clip=clip, emotion="joy")
+        )
+    store.rename(clips[0], "new.wav", "ada", session="old")
+    again = LabelStore(tmp_path)
+    options = {"actions": {"label", "skip"}, "spare": {"elsewhere"}, "sitting": "new"}
+    taken = [again.undo("ada", **options).event for _ in range(2)]
+    assert [event.clip for event in taken] == [clips[2], clips[0]]
+    assert {event.session for event in taken} == {"new"}
+    with pytest.raises(NothingToUndoError):
+        again.undo("ada", **options)
+    assert again.clip(clips[0]).file_name == "new.wav"
+    assert again.clip(clips[1]).whole() == {"ada": "joy"}
