@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 
 from trainer.errors import TrackingError
 
-TRACKERS = ("none", "wandb", "wandb-offline", "trackio")
+TRACKERS = ("none", "wandb", "wandb-offline", "trackio", "tensorboard")
 
 
 class Tracker(Protocol):
@@ -46,6 +47,20 @@ class _Remote:
         self._finish()
 
 
+class _Board:
+    """Event files that ``tensorboard --logdir FOLDER`` shows."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    def log(self, figures: Mapping[str, float], step: int) -> None:
+        for name, value in figures.items():
+            self._writer.add_scalar(name, value, step)
+
+    def finish(self) -> None:
+        self._writer.close()
+
+
 def build_tracker(
     name: str, *, project: str, run: str, settings: Mapping[str, Any], folder: Path
 ) -> Tracker:
@@ -54,7 +69,7 @@ def build_tracker(
     Args:
         name: one of TRACKERS. "wandb" sends over the network; "wandb-offline" writes to
             ``folder`` for a later ``wandb sync``; "trackio" keeps a local database
-            (``TRACKIO_DIR``).
+            (``TRACKIO_DIR``); "tensorboard" writes event files to ``folder``.
         project, run: what the tracker calls them.
         settings: saved with the run.
         folder: where files go.
@@ -66,6 +81,8 @@ def build_tracker(
         raise TrackingError(f"“{name}” is no tracker; known are {', '.join(TRACKERS)}")
     if name == "none":
         return Silent()
+    if name == "tensorboard":
+        return _board(project, run, settings, folder)
     library = _import(name.partition("-")[0])
     failures = (OSError, RuntimeError, ValueError, TypeError, getattr(library, "Error", OSError))
     try:
@@ -85,6 +102,20 @@ def build_tracker(
     except failures as error:
         raise TrackingError(f"{name} doesn't start: {error}") from error
     return _Remote(started, started.finish)
+
+
+def _board(project: str, run: str, settings: Mapping[str, Any], folder: Path) -> _Board:
+    _import("tensorboard")  # torch's own module says less clearly what is missing
+    from torch.utils.tensorboard import SummaryWriter
+
+    try:
+        writer = SummaryWriter(str(folder / "tensorboard" / project / run))
+    except OSError as error:
+        raise TrackingError(f"tensorboard doesn't start: {error}") from error
+    # Indented by four, so that the page shows it as it is.
+    words = json.dumps(dict(settings), indent=2, ensure_ascii=False)
+    writer.add_text("settings", "\n".join(f"    {line}" for line in words.splitlines()), 0)
+    return _Board(writer)
 
 
 def _import(name: str) -> ModuleType:

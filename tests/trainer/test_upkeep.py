@@ -336,8 +336,8 @@ def test_an_unknown_tracker_is_refused(tmp_path: Path) -> None:
 
 def test_nothing_heavy_is_imported_before_it_is_asked_for() -> None:
     code = (
-        "import sys, trainer.verbs; heavy = {'wandb', 'trackio', 'optuna', 'boto3', 'imblearn', "
-        "'sklearn', 'plotly'}; print(sorted(heavy & set(sys.modules)))"
+        "import sys, trainer.verbs; heavy = {'wandb', 'trackio', 'tensorboard', 'optuna', 'boto3', "
+        "'imblearn', 'sklearn', 'plotly'}; print(sorted(heavy & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -209,7 +209,7 @@ def test_the_periodic_process_waits_trains_when_labels_come_and_ends_when_told(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tracker", ["wandb-offline", "trackio"])
+@pytest.mark.parametrize("tracker", ["wandb-offline", "trackio", "tensorboard"])
 def test_a_run_is_tracked_without_a_network(
     tracker: str,
     flags: list[str],
@@ -233,6 +233,9 @@ def test_a_run_is_tracked_without_a_network(
         with sqlite3.connect(database) as opened:
             (count,) = opened.execute("select count(*) from metrics").fetchone()
         assert count == 2  # epochs
+    elif tracker == "tensorboard":
+        (events,) = (tmp_path / "home" / "tracking" / "tensorboard").rglob("events.out.*")
+        assert b"train_loss" in events.read_bytes()
     else:
         (folder,) = (tmp_path / "home" / "tracking" / "wandb").glob("offline-run-*")
         assert any(path.suffix == ".wandb" for path in folder.iterdir())
