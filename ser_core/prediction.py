@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+from ser_core.timeline import Summary, summarise
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Prediction:
         model: name and version.
         seconds: length of the clip.
         sha256: of the clip's bytes; "" for an array.
+        speech: stretches of speech, start and end in seconds.
+        entropy_limit: normalised entropy above which the model counts as unsure, 0 to 1.
     """
 
     file: str
@@ -66,6 +71,12 @@ class Prediction:
     seconds: float
     sha256: str = ""
     speech: tuple[tuple[float, float], ...] = field(default=())
+    entropy_limit: float = 1.0
+
+    @cached_property
+    def summary(self) -> Summary | None:
+        """What the clip amounts to over time; None where it has one window or no speech."""
+        return summarise(self.windows, self.speech, self.seconds, self.entropy_limit)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of the command line and of ``/predict``."""
@@ -82,4 +93,5 @@ class Prediction:
             "model": dict(self.model),
             "seconds": round(self.seconds, 3),
             "sha256": self.sha256,
+            "summary": None if self.summary is None else self.summary.to_json(),
         }

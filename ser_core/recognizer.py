@@ -231,6 +231,7 @@ class Recognizer:
             seconds=clip.seconds,
             sha256=clip.sha256,
             speech=tuple(segments),
+            entropy_limit=self.calibration.entropy_limit,
         )
 
     def predict_many(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ser_core.timeline import Block, blocks
 from ui.theme import COLOURS, DARK, DARK_INK, LETTERS
 
 if TYPE_CHECKING:
@@ -182,45 +183,6 @@ def silences(speech: Sequence[tuple[float, float]], seconds: float) -> list[tupl
     return gaps
 
 
-@dataclass(frozen=True)
-class Block:
-    """A stretch of one emotion on the time line."""
-
-    start: float
-    end: float
-    emotion: str | None
-    probability: float
-
-
-def blocks(windows: Sequence[Window], most: int = BLOCKS) -> list[Block]:
-    """Return overlapping windows as blocks side by side; each moment goes by all windows over it.
-
-    Args:
-        windows: in order of time.
-        most: most blocks returned.
-    """
-    if not windows:
-        return []
-    edges = np.unique([edge for window in windows for edge in (window.start, window.end)])
-    if len(edges) > most + 1:
-        edges = np.linspace(edges[0], edges[-1], most + 1)
-    names = list(windows[0].probabilities)
-    starts = np.array([window.start for window in windows])
-    ends = np.array([window.end for window in windows])
-    judged = np.array([window.emotion is not None for window in windows])
-    table = np.array([[window.probabilities[name] for name in names] for window in windows])
-    found: list[Block] = []
-    for start, end in itertools.pairwise(edges):
-        over = (starts < end - 1e-9) & (ends > start + 1e-9) & judged
-        if not over.any():
-            found.append(Block(float(start), float(end), None, 0.0))
-            continue
-        mean = table[over].mean(axis=0)
-        top = int(mean.argmax())
-        found.append(Block(float(start), float(end), names[top], float(mean[top])))
-    return found
-
-
 def _peak(samples: npt.NDArray[Any]) -> float:
     return max(float(np.abs(samples).max(initial=0.0)) * 1.05, 0.05)
 
@@ -243,7 +205,7 @@ def _wave(samples: npt.NDArray[Any], seconds: float) -> go.Scatter:
 def _add_line(figure: go.Figure, windows: Sequence[Window]) -> None:
     import plotly.graph_objects as go
 
-    found = blocks(windows)
+    found = blocks(windows, BLOCKS)
     for emotion, colour in COLOURS.items():
         own = [block for block in found if block.emotion == emotion]
         if not own:

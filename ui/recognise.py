@@ -10,7 +10,7 @@ import gradio as gr
 
 from ser_core.emotions import EMOTIONS
 from ser_core.errors import SerError
-from ui import downloads, parts, several
+from ui import downloads, over_time, parts, several
 from ui.analysis import Analysis, Held, PageError, analyse, keep, look
 from ui.services import Services
 from ui.theme import key_class
@@ -47,6 +47,7 @@ def build(services: Services) -> None:
             elem_id="picture",
             elem_classes=["picture", "follows-clip"],
         )
+        over = gr.HTML(visible=False, elem_id="over-time")
         where, heat = _look_controls(services)
         gr.HTML(parts.HINTS)
         with gr.Row():
@@ -58,7 +59,7 @@ def build(services: Services) -> None:
             )
     several.build(services)
 
-    shown = [held, card, right, below, saved, plot, where, as_json, as_csv, *chosen.values()]
+    shown = [held, card, right, below, saved, plot, over, where, as_json, as_csv, *chosen.values()]
 
     def judge(path: str | None, progress: gr.Progress = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008
         yield _outputs(services, None, path, len(shown))
@@ -177,6 +178,7 @@ def _outputs(
         gr.update(visible=True),
         parts.status(ASK),
         found.figure,
+        gr.update(value=over_time.summary(said), visible=said["summary"] is not None),
         gr.update(choices=known, value=NOTHING),
         *files,
         *(_choice(emotion, said["emotion"]) for emotion in EMOTIONS),

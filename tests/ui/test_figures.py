@@ -9,7 +9,8 @@ import pytest
 
 from ser_core.emotions import EMOTIONS
 from ser_core.prediction import Window
-from ui.figures import Heat, Mel, blocks, clip_figure, envelope, silences, squeeze
+from ser_core.timeline import blocks
+from ui.figures import Heat, Mel, clip_figure, envelope, silences, squeeze
 from ui.theme import COLOURS, LETTERS
 
 RATE = 16_000

@@ -25,6 +25,15 @@
     button.setAttribute("aria-keyshortcuts", sign);
   };
 
+  /* A button of class seek moves the sound that the nearest figure follows. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest && event.target.closest("button.seek[data-seek]");
+    if (!button) return;
+    const figure = [...document.querySelectorAll(".picture")].find((one) => seen(one) && soundOf(one));
+    const sound = figure && soundOf(figure);
+    if (sound && Number.isFinite(sound.duration)) sound.currentTime = Math.min(Number(button.dataset.seek), sound.duration);
+  });
+
   /* A figure of class picture-of-<name> follows the sound in #sound-<name>. */
   const soundOf = (figure) => {
     const found = [...figure.classList].find((name) => name.startsWith("follows-"));
