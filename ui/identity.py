@@ -1,17 +1,22 @@
 """Who is acting, and what they may do; asked inside every handler that writes.
 
+    python -m ui.identity hash [NAME]      # asks for a password, prints what SER_USERS may hold
+
 A listener that is hidden from the page's API is still reachable by a plain POST, and so is one
 behind a sign-in button. Hence the question is put where the writing happens.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
+import getpass
 import hashlib
 import hmac
 import os
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,11 +171,20 @@ def hash_password(password: str, salt: bytes | None = None) -> str:
 
 def verify_password(password: str, known: str) -> bool:
     """Say whether the password fits ``known``, which is plain or from ``hash_password``."""
-    parts = known.split("$")
-    if len(parts) == 3 and parts[0] == "scrypt":
-        salt = base64.urlsafe_b64decode(parts[1])
+    if is_hashed(known):
+        salt = base64.urlsafe_b64decode(known.split("$")[1])
         return hmac.compare_digest(hash_password(password, salt), known)
     return bool(known) and hmac.compare_digest(password.encode(), known.encode())
+
+
+def is_hashed(known: str) -> bool:
+    """Say whether this is what ``hash_password`` gives, and not a password in the clear.
+
+    >>> is_hashed(hash_password("secret")), is_hashed("secret")
+    (True, False)
+    """
+    parts = known.split("$")
+    return len(parts) == 3 and parts[0] == "scrypt"
 
 
 def hub_profile(request: Any) -> Mapping[str, Any] | None:
@@ -200,3 +214,44 @@ def _text(data: bytes) -> str:
 
 
 _NOBODY = hash_password("", b"nobody")
+
+
+def ask_twice(ask: Callable[[str], str]) -> str:
+    """Return a password that somebody typed twice alike.
+
+    Args:
+        ask: shows a prompt and returns what is typed, unseen.
+
+    Raises:
+        IdentityError: it is empty, or not the same twice.
+    """
+    password = ask("Password: ")
+    if not password:
+        raise IdentityError("The password is empty. Nothing was hashed.")
+    if ask("Again: ") != password:
+        raise IdentityError("The two passwords are not the same. Nothing was hashed; start again.")
+    return password
+
+
+def main(argv: Sequence[str] | None = None, ask: Callable[[str], str] = getpass.getpass) -> int:
+    """Print the hash of a password that is asked for; never taken from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ui.identity", description="Make what SER_USERS may hold for a password."
+    )
+    verbs = parser.add_subparsers(required=True)
+    hashing = verbs.add_parser("hash", help="ask for a password and print its hash")
+    hashing.add_argument("name", nargs="?", default="", help="printed before it, as name:hash")
+    name = parser.parse_args(argv).name
+    try:
+        if name and parse_users(f"{name}:x") != {name: "x"}:
+            raise IdentityError(f"“{name}” can't be a name here: leave out “:”, “,” and blanks.")
+        hashed = hash_password(ask_twice(ask))
+    except IdentityError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{name}:{hashed}" if name else hashed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

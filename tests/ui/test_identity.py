@@ -12,6 +12,8 @@ from ui.identity import (
     Identity,
     IdentityError,
     hash_password,
+    is_hashed,
+    main,
     parse_users,
     require_passwords,
     verify_password,
@@ -87,3 +89,45 @@ def test_users_need_passwords_where_the_page_signs_them_in() -> None:
     assert users == {"ada": "secret:with:colons", "grace": ""}
     with pytest.raises(IdentityError, match="grace"):
         require_passwords(users)
+
+
+def typed(*words: str) -> Any:
+    waiting = list(words)
+    return lambda prompt: waiting.pop(0)
+
+
+def test_the_command_prints_what_ser_users_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hash", "ada"], ask=typed("s3cret, with: all$", "s3cret, with: all$")) == 0
+    line = capsys.readouterr().out.strip()
+    assert "s3cret" not in line
+    users = parse_users(f"{line},grace:plain")
+    assert is_hashed(users["ada"])
+    known = Identity(users=users)
+    assert known.check("ada", "s3cret, with: all$")
+    assert not known.check("ada", users["ada"])
+    assert main(["hash"], ask=typed("s3cret", "s3cret")) == 0
+    assert is_hashed(capsys.readouterr().out.strip())
+
+
+@pytest.mark.parametrize(
+    ("argv", "words", "said"),
+    [
+        (["hash"], ("one", "two"), "not the same"),
+        (["hash"], ("", ""), "empty"),
+        (["hash", "a\nb"], ("one", "one"), "without a name"),
+        (["hash", "a:b"], ("one", "one"), "can't be a name"),
+    ],
+)
+def test_what_was_mistyped_gets_a_sentence_and_no_hash(
+    argv: list[str], words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv, ask=typed(*words)) == 1
+    held = capsys.readouterr()
+    assert held.out == ""
+    assert said in held.err
+
+
+def test_a_password_on_the_command_line_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["hash", "ada", "s3cret"], ask=typed())
+    assert capsys.readouterr().out == ""
