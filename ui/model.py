@@ -20,7 +20,7 @@ from ui.model_figures import (
     Champion,
     confusion_figure,
     curve_figure,
-    curve_of,
+    curves_of,
     figures_of,
     read_champion,
 )
@@ -58,12 +58,11 @@ class Shown:
 
     def of_clips(self) -> list[Any]:
         """Return what changes with the choice of clips."""
-        return [self.head, self.matrix, self.mistakes, self.classes]
+        return [self.head, self.matrix, self.mistakes, self.classes, self.curve, self.honest]
 
     def outputs(self) -> list[Any]:
         """Return all, in the order of `overview`."""
-        return [self.which, *self.of_clips(), self.corpora, self.curve, self.honest, self.card,
-                self.history, self.version]  # fmt: skip
+        return [self.which, *self.of_clips(), self.corpora, self.card, self.history, self.version]
 
 
 def build(services: Services) -> None:
@@ -157,15 +156,12 @@ def overview(services: Services) -> tuple[Any, ...]:
     champion = read_champion(services)
     found = figures_of(champion.metrics)
     first = next(iter(found), ALL)
-    curve = curve_of(champion.metrics)
     names = [("all corpora" if name == ALL else name, name) for name in found] or [(ALL, ALL)]
     card = champion.card or "This checkpoint came without a card."
     return (
         gr.update(choices=names, value=first),
         *of_clips(champion, first),
         model_parts.corpora(list(found.values())),
-        gr.update(value=curve_figure(curve) if curve else None, visible=curve is not None),
-        model_parts.curve_words(curve, NO_CURVE),
         card,
         *_versions(services),
     )
@@ -178,11 +174,14 @@ def of_clips(champion: Champion, name: str) -> tuple[Any, ...]:
     if champion.problem:
         head = f"{parts.status(champion.problem, 'refused')}{head}"
     drawn = confusion_figure(figures) if figures and figures.confusion else None
+    curve = curves_of(champion.metrics).get(name)
     return (
         head,
         gr.update(value=drawn, visible=drawn is not None),
         model_parts.confusion_words(figures),
         model_parts.classes(figures),
+        gr.update(value=curve_figure(curve) if curve else None, visible=curve is not None),
+        model_parts.curve_words(curve, NO_CURVE),
     )
 
 

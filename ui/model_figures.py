@@ -24,7 +24,12 @@ NO_FIGURES = (
     "This checkpoint came without figures, so nothing is known of how often it is right. "
     "`python -m trainer evaluate` measures it on your corpora."
 )
-NO_CURVE = "How honest its percentages are was not recorded for this checkpoint."
+NO_CURVE = (
+    "How honest its percentages are was not recorded for these clips. "
+    "`python -m trainer evaluate` measures it."
+)
+NEVER = ", none of it in training"
+"""Stands after the name of a corpus that the model never heard anything of."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,18 @@ class Figures:
 
 @dataclass(frozen=True)
 class Curve:
-    """How honest the percentages are: error before and after scaling, and (said, true, clips)."""
+    """How honest the percentages are.
+
+    Attributes:
+        before, after: calibration error before and after temperature scaling, 0 to 1, or None.
+        bins: mean of what was said, share that was right, clips.
+        floor: what an honest model would measure on as many clips, or None.
+    """
 
     before: float | None
     after: float | None
     bins: tuple[tuple[float, float, int], ...]
+    floor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,11 +156,12 @@ def figures_of(metrics: dict[str, Any]) -> dict[str, Figures]:
         metrics: ``metrics.json``: ``report`` of an evaluation, or ``test`` by corpus, or neither.
     """
     found: dict[str, Figures] = {}
-    evaluation = _object(_object(metrics.get("report")).get("evaluation"))
+    report = _object(metrics.get("report"))
+    evaluation = _object(report.get("evaluation"))
     for name, values in _object(metrics.get("test")).items():
         found[name] = _figures(str(name), values)
-    for name, pair in _object(evaluation.get("by_corpus")).items():
-        found[name] = _figures(str(name), _object(pair).get("restricted"))
+    for name, pair in _pairs(report).items():
+        found[name] = _figures(name, _object(pair).get("restricted"))
     found = {name: one for name, one in sorted(found.items()) if one.clips or one.uar is not None}
     overall = _figures(ALL, evaluation.get("overall"))
     if overall.clips:
@@ -196,18 +209,40 @@ def _rows_of(emotions: list[str], total: Any) -> list[Row]:
     ]
 
 
-def curve_of(metrics: dict[str, Any]) -> Curve | None:
-    """Return the calibration curve, or None where it was not recorded."""
-    evaluation = _object(_object(metrics.get("report")).get("evaluation"))
-    values = _object(evaluation.get("calibration"))
+def curves_of(metrics: dict[str, Any]) -> dict[str, Curve]:
+    """Return calibration curves by corpus, ``ALL`` first; empty where none was recorded.
+
+    Args:
+        metrics: ``metrics.json``; ``report`` holds them, as `trainer.evaluation` measures them.
+    """
+    report = _object(metrics.get("report"))
+    evaluation = _object(report.get("evaluation"))
+    found = {ALL: _curve(evaluation.get("calibration"))}
+    for name, pair in sorted(_pairs(report).items()):
+        found[name] = _curve(_object(pair).get("calibration"))
+    return {name: curve for name, curve in found.items() if curve is not None}
+
+
+def _curve(values: Any) -> Curve | None:
+    held = _object(values)
     bins = tuple(
         (float(said), float(true), int(clips))
-        for said, true, clips in values.get("bins", ())
+        for said, true, clips in held.get("bins") or ()
         if said is not None and true is not None
     )
     if not bins:
         return None
-    return Curve(_number(values.get("ece_before")), _number(values.get("ece_after")), bins)
+    before, after = _number(held.get("ece_before")), _number(held.get("ece_after"))
+    return Curve(before, after, bins, _number(held.get("floor")))
+
+
+def _pairs(report: dict[str, Any]) -> dict[str, Any]:
+    """Return what was measured on each corpus, those that were never trained on named so."""
+    heard = _object(_object(report.get("evaluation")).get("by_corpus"))
+    unheard = _object(_object(report.get("never_heard")).get("by_corpus"))
+    return {str(name): pair for name, pair in heard.items()} | {
+        f"{name}{NEVER}": pair for name, pair in unheard.items()
+    }
 
 
 def confusion_figure(figures: Figures) -> go.Figure:

@@ -25,7 +25,7 @@ _PHASES = {
 def headline(figures: Figures | None) -> str:
     """Return the three figures that people ask for, each with a line on what it says."""
     if figures is None or figures.uar is None:
-        return f'<p class="notice">{escape(NO_FIGURES)}</p>'
+        return f'<p class="notice">{code(NO_FIGURES)}</p>'
     span = "" if figures.low is None else f"{figures.low * 100:.0f} to {figures.high * 100:.0f} %"
     guess = "" if figures.guess is None else f"guessing: {figures.guess * 100:.0f} %"
     boxes = [
@@ -41,6 +41,16 @@ def headline(figures: Figures | None) -> str:
         if value is not None
     )
     return f'<dl class="figures">{cells}</dl>'
+
+
+def code(text: str) -> str:
+    """Return a text with what stands between backticks as code.
+
+    >>> code("`a` < b")
+    '<code>a</code> &lt; b'
+    """
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _speakers(figures: Figures) -> str:
@@ -111,12 +121,15 @@ def _interval(one: Figures) -> str:
 def curve_words(curve: Curve | None, missing: str) -> str:
     """Return the calibration curve in words."""
     if curve is None:
-        return f'<p class="hint">{escape(missing)}</p>'
-    after = "" if curve.after is None else f"{curve.after * 100:.1f} %"
-    before = "" if curve.before is None else f" (before scaling {curve.before * 100:.1f} %)"
+        return f'<p class="hint">{code(missing)}</p>'
+    off = ""
+    if curve.after is not None:
+        beside = [("an honest model", curve.floor), ("before scaling", curve.before)]
+        more = "".join(f"; {name}: {v * 100:.1f} %" for name, v in beside if v is not None)
+        off = f" On average it is off by {curve.after * 100:.1f} %{more}."
     return (
         '<p class="hint">On the dotted line a “70 % likely” is right seven times in ten. Below it '
-        f"the model is too sure of itself. On average it is off by {after}{before}.</p>"
+        f"the model is too sure of itself, above it too modest.{off}</p>"
     )
 
 

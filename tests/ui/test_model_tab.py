@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ui import model, model_parts, model_versions
@@ -20,7 +21,7 @@ from ui.model_figures import (
     ALL,
     confusion_figure,
     curve_figure,
-    curve_of,
+    curves_of,
     figures_of,
     read_champion,
 )
@@ -89,8 +90,7 @@ def test_a_whole_report_goes_before_the_training_s_own_figures() -> None:
     metrics = TWO | {"report": report}
     assert figures_of(metrics)[ALL].clips == 8
     assert figures_of(metrics)["emodb"].clips == 8
-    curve = curve_of(metrics)
-    assert curve is not None
+    curve = curves_of(metrics)[ALL]
     assert len(curve_figure(curve).data) == 2
     assert "too sure" in model_parts.curve_words(curve, "")
 
@@ -98,8 +98,55 @@ def test_a_whole_report_goes_before_the_training_s_own_figures() -> None:
 @pytest.mark.parametrize("metrics", [{}, {"test": {}}, {"test": None}, {"report": {"x": 1}}])
 def test_missing_figures_get_a_sentence(metrics: dict[str, Any]) -> None:
     assert figures_of(metrics) == {}
-    assert curve_of(metrics) is None
+    assert curves_of(metrics) == {}
     assert "without figures" in model_parts.headline(None)
+
+
+def test_what_the_trainer_s_evaluation_writes_is_drawn(
+    services: Services, small_model: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    from trainer.evaluation import Report, evaluate, headline
+    from trainer.metrics import Outcomes
+    from trainer.observe import Observed
+
+    names, count = ("anger", "joy", "sadness"), 240
+    labels = rng.integers(0, 3, count)
+    logits = rng.normal(0, 1, (count, 3)) + 1.5 * np.eye(3)[labels]
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    corpora = tuple("savee" if i % 3 else "emodb" for i in range(count))
+    speakers = tuple(f"{corpus}/{i % 8}" for i, corpus in enumerate(corpora))
+    said = Outcomes(names, labels, shares, shares, corpora, ("",) * count, speakers)
+    report = Report("small", "small-1", "2026-01-01", evaluate(Observed(said, ()), draws=20))
+    folder = tmp_path / "measured"
+    shutil.copytree(small_model, folder)
+    (folder / "metrics.json").write_text(json.dumps(headline(report)), encoding="utf-8")
+
+    curves = curves_of(json.loads((folder / "metrics.json").read_text()))
+    assert list(curves) == [ALL, "emodb", "savee"]
+    assert curves[ALL].bins == report.evaluation.calibration.bins
+    assert sum(clips for _, _, clips in curves["savee"].bins) == 160
+    measured = Services(AppSettings(home=services.home, model=folder), Identity())
+    champion = read_champion(measured)
+    for name in (ALL, "emodb"):
+        *_, drawn, words = model.of_clips(champion, name)
+        assert drawn["visible"]
+        line = drawn["value"].data[1]
+        assert [*zip(line.x, line.y, strict=True)] == [b[:2] for b in curves[name].bins]
+        assert f"off by {curves[name].after * 100:.1f} %" in words
+    *_, drawn, words = model.of_clips(read_champion(services), ALL)
+    assert not drawn["visible"]
+    assert "<code>python -m trainer evaluate</code>" in words
+
+
+def test_a_corpus_that_was_not_trained_on_is_named_so() -> None:
+    one = {"restricted": {"uar": 0.4, "clips": 9}, "calibration": {"bins": [[0.5, 0.4, 9]]}}
+    report = {
+        "evaluation": {"by_corpus": {"emodb": one}},
+        "never_heard": {"by_corpus": {"tess": one}},
+    }
+    found = figures_of({"report": report})
+    assert list(found) == ["emodb", "tess, none of it in training"]
+    assert list(curves_of({"report": report})) == list(found)
 
 
 def test_figures_with_holes_leave_out_only_what_is_missing() -> None:
