@@ -2,16 +2,18 @@
 
     python -m benchmarks.mel_speed
 
-Prints the median over rounds in which the three take turns, so that a busy machine slows all
-three alike.
+Prints the ratios of rounds in which the three take turns, each in a process of its own, and their
+median.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 
 import librosa
 import numpy as np
@@ -65,45 +67,64 @@ def contestants(preset: str, clips: int, seconds: float) -> dict[str, Callable[[
     }
 
 
-def measure(what: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each, taken in turns of five.
-
-    The first call of a turn is not counted: the idle threads of the one before still spin.
-    """
-    times: dict[str, list[float]] = {name: [] for name in what}
+def one(preset: str, name: str, clips: int, seconds: float, threads: int) -> float:
+    """Return the median seconds of one contestant; runs in a process of its own."""
+    torch.set_num_threads(threads)
+    run = contestants(preset, clips, seconds)[name]
+    times = []
     with torch.inference_mode():
-        for run in what.values():  # first calls plan transforms and compile kernels
+        for _ in range(5):  # first calls plan transforms and compile kernels
             run()
-        for _ in range(rounds):
-            for name, run in what.items():
-                time.sleep(0.3)
-                run()
-                for _ in range(5):
-                    start = time.perf_counter()
-                    run()
-                    times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(taken) for name, taken in times.items()}
+        for _ in range(20):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def measure(
+    preset: str, clips: int, seconds: float, rounds: int, threads: int
+) -> dict[str, list[float]]:
+    """Return seconds by contestant and round, each taken in a fresh process.
+
+    In one process the idle threads of a contestant spin for a while and slow the next one; which
+    of them suffers depends on the order.
+    """
+    names = ["studio", "torchaudio", "librosa"]
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds):
+        for name in names[number % 3 :] + names[: number % 3]:
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                job = pool.submit(one, preset, name, clips, seconds, threads)
+                times[name].append(job.result())
+    return times
 
 
 def main() -> None:
-    """Read the command line and print one line a preset."""
+    """Read the command line and print the ratios of each round and their median."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    print(f"{arguments.clips} clips of {arguments.seconds:g} s, {arguments.threads} threads")
-    for preset in PRESETS["mel"]:
-        found = measure(contestants(preset, arguments.clips, arguments.seconds), arguments.rounds)
-        ours = found["studio"]
+    parser.add_argument("--preset", choices=list(PRESETS["mel"]), action="append")
+    given = parser.parse_args()
+    print(f"{given.clips} clips of {given.seconds:g} s, {given.threads} threads")
+    for preset in given.preset or PRESETS["mel"]:
+        found = measure(preset, given.clips, given.seconds, given.rounds, given.threads)
         print(
-            f"{preset:10}"
-            + "  ".join(f"{name} {1000 * taken:6.1f} ms" for name, taken in found.items())
-            + f"  studio/torchaudio {ours / found['torchaudio']:.2f} (wanted: 1.10 or less)"
-            + f"  librosa/studio {found['librosa'] / ours:.1f} (wanted: 2 or more)"
+            preset,
+            "  ".join(f"{k} {1000 * statistics.median(v):.1f} ms" for k, v in found.items()),
         )
+        for above, below, wanted in (
+            ("studio", "torchaudio", "1.10 or less"),
+            ("librosa", "studio", "2 or more"),
+        ):
+            ratios = [a / b for a, b in zip(found[above], found[below], strict=True)]
+            print(
+                f"  {above}/{below} median {statistics.median(ratios):.2f} (wanted: {wanted}), "
+                f"rounds {' '.join(f'{ratio:.2f}' for ratio in ratios)}"
+            )
 
 
 if __name__ == "__main__":
