@@ -72,8 +72,7 @@ def judge(
         return Judged(prediction, None)
     embeddings = np.concatenate(held)
     heard = [window.emotion is not None for window in prediction.windows]
-    chosen = embeddings[heard] if len(heard) == len(embeddings) else embeddings
-    return Judged(prediction, draw(recognizer, chosen, rng, passes=passes))
+    return Judged(prediction, draw(recognizer, embeddings[heard], rng, passes=passes))
 
 
 def draw(
@@ -151,7 +150,8 @@ def _tapped(recognizer: Recognizer) -> Iterator[list[Array]]:
             # Put in once and left there: hooks must not come and go under another thread's pass.
             tap = _TAPS[classifier] = _Tap()
             classifier.register_forward_pre_hook(tap)
-    tap.held = held = []
+    held: list[Array] = []
+    tap.held = held
     try:
         yield held
     finally:

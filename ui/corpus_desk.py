@@ -16,7 +16,7 @@ from ui.analysis import PageError
 from ui.corpus_catalogue import Source
 from ui.identity import Annotator
 from ui.label_clip import GoneError
-from ui.label_opinions import Opinions
+from ui.label_opinions import Opinions, out_of_sample
 from ui.services import Services
 
 ASK_MOST = 400
@@ -36,6 +36,8 @@ class CorpusDesk:
         self._table: CorpusTable | None = None
         self._listing: object = None
         self._sources: dict[tuple[str, str], Source] = {}
+        self._heard = 0
+        self._making = threading.Lock()
 
     def table(self) -> CorpusTable:
         """Return the table as the corpora and the store stand now."""
@@ -46,7 +48,18 @@ class CorpusDesk:
                 self._sources = {source.place: source for source in listing.sources}
                 threading.Thread(target=self._hash, daemon=True).start()
                 return self._make(hashes=False)
+            fresh = Opinions(self.services).count() - self._heard
+            if fresh >= max(1, self._heard // 20):
+                threading.Thread(target=self._learn, daemon=True).start()
             return self._table
+
+    def _learn(self) -> None:
+        """Lay the model's latest opinions over the table; one at a time, the others let it be."""
+        if self._making.acquire(blocking=False):
+            try:
+                self._make(hashes=False)
+            finally:
+                self._making.release()
 
     def _hash(self) -> None:
         self.services.catalogue.hashed(self._sources.values())
@@ -72,29 +85,21 @@ class CorpusDesk:
     def _opinions(self, rows: Sequence[CorpusRow]) -> dict[str, Opinion]:
         version = self.services.champion()["version"]
         said = Opinions(self.services).all()
+        self._heard = len(said)
         state = self.services.store.state()
         found: dict[str, Opinion] = {}
         for row in rows:
-            shares = said.get(row.clip)
-            if not shares:
+            heard = said.get(row.clip)
+            if heard is None or not heard.probabilities:
                 continue
+            shares = heard.probabilities
             votes = set(state.clip(row.clip).whole().values())
             given = votes.pop() if len(votes) == 1 else row.emotion
             best = max(shares, key=lambda name: shares[name])
-            fair = self.out_of_sample(self._sources[row.corpus, row.file_name])
+            fair = out_of_sample(self.services, self._sources[row.corpus, row.file_name])
             suspicion = 1.0 - shares.get(given, 0.0) if fair and given in shares else 0.0
             found[row.clip] = Opinion(best, suspicion, shares, version)
         return found
-
-    def out_of_sample(self, source: Source) -> bool:
-        """Return whether the model that serves never heard the clip's speaker in training."""
-        if source.side:
-            return source.side != "train"
-        serves = self.services.champion()["version"]
-        shipped = type(self.services.settings).model
-        from ui.champion_line import champion
-
-        return serves == champion(self.services.home, shipped, True)["version"]
 
     # ------------------------------------------------------------------ reading
 

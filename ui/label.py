@@ -9,18 +9,21 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from label_store.errors import StoreError
+from label_store.errors import ConflictError, StoreError
 from ser_core.emotions import EMOTIONS
 from ui import label_parts, parts
 from ui.analysis import PageError
 from ui.identity import Annotator
 from ui.label_clip import GoneError
-from ui.label_desk import NOTHING_LEFT, Choice, Desk, Shown
+from ui.label_desk import NOTHING_LEFT, Desk
 from ui.label_references import reference, reference_emotions
+from ui.label_shown import Choice, Shown, StaleError
 from ui.services import Services
 from ui.theme import key_class
 
 ASK = "Listen, then press the digit of the emotion you hear."
+NOTHING = "There is no clip to label now."
+CHANGED = "Somebody changed this clip meanwhile. Nothing was saved; listen again, then decide."
 REASONS = ("no speech", "several speakers", "too noisy", "can't decide", "private", "other")
 WITH_TICKET = "(_, ...rest) => [window.serLabel.ticket(), ...rest]"
 """Brings the ticket of the clip that is on the page at this very key press."""
@@ -65,7 +68,7 @@ def build(services: Services) -> None:
     ticket = gr.Textbox(visible=False)
     with gr.Row(elem_id="label-desk"):
         with gr.Column(scale=5, min_width=300):
-            card = gr.HTML(label_parts.EMPTY, elem_id="label-card")
+            card = gr.HTML(label_parts.WAITING, elem_id="label-card")
             buttons = _choices()
             status = gr.HTML(parts.status(ASK), elem_id="label-saved")
             confirm, skip, undo = _acts()
@@ -77,7 +80,7 @@ def build(services: Services) -> None:
             )  # fmt: skip
             references = gr.HTML(elem_id="label-references", js_on_load=SELECT)
             sample = gr.HTML(elem_id="label-reference")
-            blind, order, again = _settings()
+            blind, order, listens, again = _settings(desk)
             aside = gr.HTML(elem_id="label-aside", js_on_load=SELECT)
     gr.HTML(label_parts.HELP, padding=False)
     shown = Parts(card, plot, status, aside, references, certainty, note, reason)
@@ -92,7 +95,8 @@ def build(services: Services) -> None:
     aside.select(_reopener(desk), blind, outputs, **WRITES)
     for event in (tab.select, again.click, blind.input):
         event(_opener(desk), blind, outputs, **READS)
-    order.input(_orderer(desk), order, status, **READS)
+    order.input(_orderer(desk), order, [status, aside], **READS)
+    listens.input(_listener(desk), listens, [status, aside], **READS)
     references.select(_referee(desk), None, sample, **READS)
     Context.root_block.unload(_leaver(desk))
 
@@ -139,24 +143,32 @@ def _details() -> tuple[gr.Radio, gr.Textbox, gr.Dropdown]:
     return certainty, note, reason
 
 
-def _settings() -> tuple[gr.Checkbox, gr.Dropdown, gr.Button]:
+def _settings(desk: Desk) -> tuple[gr.Checkbox, gr.Dropdown, gr.Checkbox, gr.Button]:
     with gr.Row(elem_classes="label-settings"):
         with gr.Column(scale=2, min_width=170):
             blind = gr.Checkbox(
                 label="Blind",
-                info="Hide what the model and the table say",
+                info="Hide the name, and what the model and the table say",
                 elem_id="label-blind",
             )
         with gr.Column(scale=3, min_width=240):
             order = gr.Dropdown(
                 list(label_parts.STRATEGIES),
-                value="entropy",
+                value=lambda: desk.pool.settings.strategy,
                 label="What comes next",
                 info="One in four is drawn at random in any case",
                 elem_id="label-order",
             )
-    again = gr.Button("Look again", size="sm", elem_id="label-again")
-    return blind, order, again
+    with gr.Row(elem_classes="label-settings"):
+        with gr.Column(scale=3, min_width=240):
+            listens = gr.Checkbox(
+                value=lambda: desk.listens,
+                label="Let the model listen ahead",
+                info="It hears the other clips while nobody waits, so that the order knows them",
+                elem_id="label-listens",
+            )
+        again = gr.Button("Look again", size="sm", elem_id="label-again")
+    return blind, order, listens, again
 
 
 # ---------------------------------------------------------------------- what the page shows
@@ -164,14 +176,15 @@ def _settings() -> tuple[gr.Checkbox, gr.Dropdown, gr.Button]:
 
 def view(desk: Desk, who: Annotator, shown: Shown | None, status: str) -> tuple[Any, ...]:
     """Return all outputs for a clip, or for none left."""
-    beside = side(desk, who)
+    beside = side(desk, who, shown)
     cleared = (None, "", None)
     if shown is None:
         empty = desk.queue().progress(who.name).total == 0
         text = label_parts.EMPTY if empty else done_card()
         return (text, None, status, beside, "", *cleared)
     choice = label_parts.references(reference_emotions(desk, shown))
-    return (label_parts.card(shown), shown.ready.figure, status, beside, choice, *cleared)
+    figure = shown.ready.plain if shown.blind else shown.ready.figure
+    return (label_parts.card(shown), figure, status, beside, choice, *cleared)
 
 
 def done_card() -> str:
@@ -179,8 +192,8 @@ def done_card() -> str:
     return f'<div class="welcome"><h2>{NOTHING_LEFT}</h2>Thank you. New clips appear by themselves after <b>Look again</b>; your last decisions can still be opened.</div>'  # noqa: E501
 
 
-def side(desk: Desk, who: Annotator) -> str:
-    """Return progress and the last ten decisions."""
+def side(desk: Desk, who: Annotator, shown: Shown | None = None) -> str:
+    """Return progress, what the order knows, and the last ten decisions, of any sitting."""
     state = desk.services.store.state()
     recent = []
     for entry in reversed(state.entries):
@@ -190,7 +203,10 @@ def side(desk: Desk, who: Annotator) -> str:
         if len(recent) == 10:
             break
     names = {entry.clip: state.clip(entry.clip).file_name for entry in recent}
-    return label_parts.aside(desk.progress(who), recent, names)
+    if shown is not None and shown.blind:
+        names[shown.sha] = "the clip before you"
+    known = label_parts.known(desk.pool.known(), listening=desk.ahead.running)
+    return label_parts.aside(desk.progress(who), recent, names, known)
 
 
 def refused(text: str) -> tuple[Any, ...]:
@@ -202,23 +218,36 @@ def decided(
     desk: Desk, who: Annotator, session: str, choice: Choice, *, blind: bool
 ) -> tuple[Any, ...]:
     """Save a decision and return what the page shows next."""
-    from label_store.errors import ConflictError
-
+    before = desk.current(session)
     try:
         saved = desk.decide(who, session, choice)
-    except ConflictError as error:
-        shown = desk.open(who, session, blind=blind)
-        return view(desk, who, shown, parts.status(str(error), "refused"))
-    except GoneError as error:
+    except (ConflictError, StaleError) as error:
+        hidden = isinstance(error, ConflictError) and before is not None and before.blind
+        text = CHANGED if hidden else str(error)
+        return view(desk, who, desk.open(who, session, blind=blind), parts.status(text, "refused"))
+    except (GoneError, PageError, StoreError) as error:
         return refused(str(error))
-    except (PageError, StoreError) as error:
-        return refused(str(error))
-    event = saved.event
-    what = event.emotion or "skipped"
+    what = saved.event.emotion or "skipped"
     kind = "Saved" if who.may_write else "Kept as a suggestion,"
-    text = f"{kind} #{saved.number}: {what}."
+    told = before.told() if before is not None and before.sha == saved.event.clip else ""
     shown = desk.advance(who, session, blind=blind)
+    text = f"{kind} #{saved.number}: {what}.{told}"
     return view(desk, who, shown, parts.status(text, "done"))
+
+
+def opened(desk: Desk, who: Annotator, session: str, *, blind: bool) -> tuple[Any, ...]:
+    """Return what the page shows when the tab is opened, or looked at again."""
+    before = desk.current(session)
+    if who.may_write and desk.listens:
+        desk.listen_ahead(True)
+    try:
+        shown = desk.open(who, session, blind=blind)
+    except (PageError, GoneError, StoreError) as error:
+        return refused(str(error))
+    # What was said of a key that overtook this is not wiped away.
+    same = before is not None and shown is not None and shown.sha == before.sha
+    ask = ASK if shown is not None else NOTHING
+    return view(desk, who, shown, gr.skip() if same else parts.status(who.reason or ask))
 
 
 def parsed(ticket: str) -> tuple[str, int | None]:
@@ -237,7 +266,8 @@ def undone(desk: Desk, who: Annotator, session: str, *, blind: bool) -> tuple[An
         saved, shown = desk.undo(who, session, blind=blind)
     except (PageError, StoreError) as error:
         return refused(str(error))
-    text = f"Saved #{saved.number}: undone, {saved.event.file_name or 'the clip'} is open again."
+    name = shown.title if shown is not None and shown.blind else saved.event.file_name
+    text = f"Saved #{saved.number}: undone, {name or 'the clip'} is open again."
     return view(desk, who, shown, parts.status(text, "done"))
 
 
@@ -268,11 +298,7 @@ def _opener(desk: Desk) -> Callable[..., Any]:
         who = desk.services.identity.annotator(request)
         if not (who.may_write or who.may_suggest):
             return refused(who.reason)
-        try:
-            shown = desk.open(who, request.session_hash or "", blind=blind)
-        except (PageError, GoneError, StoreError) as error:
-            return refused(str(error))
-        return view(desk, who, shown, parts.status(who.reason or ASK))
+        return opened(desk, who, request.session_hash or "", blind=blind)
 
     return open_
 
@@ -293,24 +319,42 @@ def _reopener(desk: Desk) -> Callable[..., Any]:
 
 
 def _orderer(desk: Desk) -> Callable[..., Any]:
-    def reorder(strategy: str, request: gr.Request) -> str:
+    def reorder(strategy: str, request: gr.Request) -> Any:
         who = desk.services.identity.annotator(request)
-        if not who.may_write:
-            return parts.status(who.reason or "Only those who may write choose.", "refused")
-        try:
-            desk.choose_by(strategy)
-        except StoreError as error:
-            return parts.status(str(error), "refused")
-        return parts.status("The coming clips are chosen that way from now on.", "done")
+        text = "The coming clips are chosen that way from now on."
+        return steered(desk, who, request, lambda: desk.choose_by(strategy), text)
 
     return reorder
+
+
+def _listener(desk: Desk) -> Callable[..., Any]:
+    def listen(on: bool, request: gr.Request) -> Any:
+        who = desk.services.identity.annotator(request)
+        text = "The model listens while nobody waits." if on else "It stops after this clip."
+        return steered(desk, who, request, lambda: desk.listen_ahead(on), text)
+
+    return listen
+
+
+def steered(
+    desk: Desk, who: Annotator, request: gr.Request, change: Callable[[], None], text: str
+) -> tuple[Any, Any]:
+    """Change how the queue works, for those who may; return the status line and what is beside."""
+    try:
+        if not who.may_write:
+            raise PageError(who.reason or "Only those who may write choose.")
+        change()
+    except (PageError, StoreError) as error:
+        return parts.status(str(error), "refused"), gr.skip()
+    shown = desk.current(request.session_hash or "")
+    return parts.status(text, "done"), side(desk, who, shown)
 
 
 def _referee(desk: Desk) -> Callable[..., Any]:
     def refer(event: gr.EventData, request: gr.Request) -> str:
         who = desk.services.identity.annotator(request)
         shown = desk.current(request.session_hash or "")
-        if shown is None or not (who.may_write or who.may_suggest):
+        if shown is None or shown.blind or not (who.may_write or who.may_suggest):
             return ""
         return reference(desk, shown, str(event._data.get("value", "")))
 

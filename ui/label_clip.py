@@ -7,11 +7,12 @@ import io
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ser_core.errors import SerError
 from ui.corpus_catalogue import Source
+from ui.label_opinions import listen
 from ui.services import Services
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Ready:
         suffix: the file's ending.
         sound: a ``data:`` URL to play; "" where the clip can't be decoded.
         figure: waveform and spectrogram, or None.
+        plain: the same without what the model said over time, for those who label blind.
         prediction: the model's answer as JSON, or None.
         trouble: why there is no prediction or no sound; "" when there is.
         seconds: length; 0 where it is not known.
@@ -55,6 +57,7 @@ class Ready:
     prediction: dict[str, Any] | None = None
     trouble: str = ""
     seconds: float = 0.0
+    plain: go.Figure | None = field(default=None, repr=False)
 
 
 class GoneError(Exception):
@@ -143,11 +146,13 @@ def make_ready(services: Services, sha: str, source: Source) -> Ready:
         recognizer = services.serving.recognizer
         if recognizer.specification.sample_rate != clip.sample_rate:
             clip = audio.load(data, sample_rate=recognizer.specification.sample_rate, **limits)
-        found = recognizer.predict(clip)
-        figure = _picture(services, clip, found)
+        found = listen(services, sha, clip, recognizer=recognizer).prediction
+        figure = plain = _picture(services, clip, found)
+        if len(found.windows) > 1:
+            plain = _picture(services, clip, replace(found, windows=()))
     except SerError as error:
         return Ready(data, suffix, sound, trouble=f"No prediction: {error}", seconds=clip.seconds)
-    return Ready(data, suffix, sound, figure, found.to_json(), seconds=clip.seconds)
+    return Ready(data, suffix, sound, figure, found.to_json(), seconds=clip.seconds, plain=plain)
 
 
 def sound_url(data: bytes, suffix: str, clip: Audio) -> str:

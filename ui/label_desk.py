@@ -5,91 +5,32 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
+from label_store.errors import NothingToUndoError
 from label_store.event import LabelEvent, Saved
-from label_store.queue import Candidate, LabelQueue, Progress, QueueSettings
+from label_store.queue import LabelQueue, Progress, QueueSettings
 from label_store.queue import Ticket as QueueTicket
 from ser_core.emotions import canonical
 from ui.analysis import PageError, storable
-from ui.corpus_catalogue import FIRST, Source
+from ui.corpus_catalogue import Source
 from ui.identity import Annotator
-from ui.label_clip import GoneError, Ready, Shelf
-from ui.label_opinions import Opinions
+from ui.label_ahead import Ahead
+from ui.label_clip import GoneError, Shelf
+from ui.label_pool import Pool
+from ui.label_shown import NO_CLIP, STALE, Choice, Shown, Sitting, StaleError
 from ui.services import Services
+
+DECISIONS = frozenset({"label", "skip"})
+"""What U takes back."""
 
 SITTINGS = 500
 """Most sittings remembered; of more, the oldest has to load its clip again."""
 
-STALE = "That key came for a clip that is no longer on the page. Nothing was saved for it."
 BLIND = "The prediction is hidden, so there is nothing to confirm. Choose what you hear."
 NOTHING_LEFT = "Nothing is left to label here."
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The clip before somebody's eyes.
-
-    Attributes:
-        sha: the clip.
-        head: id of its latest change when it was shown; None = none.
-        source: its name and place.
-        ready: sound, picture, prediction.
-        visible: whether the prediction was shown for it at any time.
-        blind: whether it is hidden now.
-        why: why it was chosen.
-        mine: what the annotator said of it before, or "".
-        started: the desk's clock when it was shown.
-    """
-
-    sha: str
-    head: str | None
-    source: Source
-    ready: Ready
-    visible: bool
-    blind: bool
-    why: str
-    mine: str = ""
-    started: float = 0.0
-
-    @property
-    def ticket(self) -> str:
-        """Item and revision; a key press brings it back."""
-        return f"{self.sha}:{self.head or ''}"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a key or a button asks for.
-
-    Attributes:
-        ticket: of the clip that was on the page.
-        action: ``label``, ``confirm`` or ``skip``.
-        emotion: for ``label``.
-        certainty: 0..1 or None.
-        note, reason: free text; why it is skipped.
-        milliseconds: from the clip being shown to the key, as the page measured; None = unknown.
-    """
-
-    ticket: str
-    action: str
-    emotion: str = ""
-    certainty: float | None = None
-    note: str = ""
-    reason: str = ""
-    milliseconds: int | None = None
-
-
-@dataclass
-class _Sitting:
-    """One open page."""
-
-    annotator: str
-    shown: Shown | None = None
-    suggested: set[str] = field(default_factory=set)
-    chosen: dict[str, str] = field(default_factory=dict)
 
 
 class Desk:
@@ -114,50 +55,19 @@ class Desk:
     ) -> None:
         self.services = services
         self.shelf = shelf or Shelf(services)
-        self._rng = rng
+        self.pool = Pool(services, rng, QueueSettings(lease_seconds=lease_seconds))
+        self.ahead = Ahead(services, lambda: self.pool.sources)
+        # A Space's accelerator is lent by the second; there somebody has to ask for it.
+        self.listens = not services.identity.space
         self._clock = clock
-        self._settings = QueueSettings(lease_seconds=lease_seconds)
-        self._lock = threading.RLock()
-        self._sittings: dict[str, _Sitting] = {}
-        self._sources: dict[str, Source] = {}
-        self._queue: LabelQueue | None = None
-        self._counted: object = None
+        self._lock = self.pool.lock
+        self._sittings: dict[str, Sitting] = {}
 
     # ------------------------------------------------------------------ the queue
 
     def queue(self) -> LabelQueue:
-        """Return the queue over all clips known now; more come in as they are hashed."""
-        catalogue = self.services.catalogue
-        with self._lock:
-            listing = catalogue.listing()
-            stamp = (id(listing), self.services.store.clips.folder.exists())
-            if self._queue is None or stamp != self._counted:
-                self._counted = stamp
-                order = self._rng.permutation(len(listing.sources))
-                mixed = [listing.sources[place] for place in order.tolist()]
-                self._take(catalogue.hashed(mixed, FIRST))
-                if len(mixed) > FIRST:
-                    threading.Thread(
-                        target=lambda: self._take(catalogue.hashed(mixed)), daemon=True
-                    ).start()
-            if self._queue is None:
-                self._take({})
-            return self._queue  # type: ignore[return-value]
-
-    def _take(self, found: dict[str, Source]) -> None:
-        kept = {one.sha256: one for one in self.services.catalogue.kept() if one.path is not None}
-        opinions = Opinions(self.services).all()
-        with self._lock:
-            self._sources = kept | found
-            candidates = [
-                Candidate(sha, one.name, one.corpus, one.emotion, opinions.get(sha))
-                for sha, one in self._sources.items()
-            ]
-            if self._queue is None:
-                store = self.services.store
-                self._queue = LabelQueue(store, candidates, self._rng, self._settings)
-            else:
-                self._queue.replace(candidates)
+        """Return the queue over all clips known now."""
+        return self.pool.queue()
 
     def choose_by(self, strategy: str) -> None:
         """Choose the coming clips in another way (for everybody at this page's server).
@@ -165,11 +75,15 @@ class Desk:
         Raises:
             StoreError: no such strategy.
         """
-        queue = self.queue()
-        with self._lock:
-            self._settings = replace(self._settings, strategy=strategy)
-            queue.settings = self._settings
-            self._take({k: v for k, v in self._sources.items() if not v.sha256})
+        self.pool.choose_by(strategy)
+
+    def listen_ahead(self, on: bool) -> None:
+        """Let the model listen to clips that nobody was shown yet, or not."""
+        self.listens = on
+        if on:
+            self.ahead.start()
+        else:
+            self.ahead.stop()
 
     def progress(self, who: Annotator) -> Progress:
         """Return how far somebody is."""
@@ -199,10 +113,10 @@ class Desk:
             sha = ticket.candidate.clip
             try:
                 why = self._sitting(who, session).chosen.pop(sha, ticket.why)
-                shown = self._show(who, session, sha, self._sources[sha], why, blind=blind)
+                shown = self._show(who, session, sha, self.pool.sources[sha], why, blind=blind)
             except GoneError:
-                self._sources.pop(sha, None)
-                self._drop(sha, who, session)
+                self.pool.drop(sha)
+                self.queue().leases.release(sha, who.name, session)
                 continue
             self._fetch_ahead(who, session, sha)
             return shown
@@ -220,15 +134,10 @@ class Desk:
                 sha = ticket.candidate.clip
                 if ticket.why != "resumed":
                     self._sitting(who, session).chosen[sha] = ticket.why
-                self.shelf.fetch(sha, self._sources[sha])
+                self.shelf.fetch(sha, self.pool.sources[sha])
+            self.pool.learn()
 
         threading.Thread(target=fetch, daemon=True).start()
-
-    def _drop(self, sha: str, who: Annotator, session: str) -> None:
-        queue = self.queue()
-        with self._lock:
-            queue.replace([one for one in queue.candidates if one.clip != sha])
-        queue.leases.release(sha, who.name, session)
 
     def _show(
         self, who: Annotator, session: str, sha: str, source: Source, why: str, *, blind: bool
@@ -260,14 +169,14 @@ class Desk:
             GoneError: its file can't be read any more.
         """
         self.queue()
-        source = self._sources.get(sha) or self._kept(sha)
+        source = self.pool.sources.get(sha) or self._kept(sha)
         if source is None:
             raise PageError("That clip is no longer among the corpora here, nor in the store.")
         shown = self._show(who, session, sha, source, "reopened", blind=blind)
         queue = self.queue()
         with queue.leases.exclusive() as table:
             table.release(sha, who.name, session)
-            table.take(sha, who.name, session, self._settings.lease_seconds)
+            table.take(sha, who.name, session, self.pool.settings.lease_seconds)
         return shown
 
     def bring(self, who: Annotator, session: str, source: Source) -> Shown:
@@ -310,7 +219,7 @@ class Desk:
             sitting = self._sitting(who, session)
             shown = sitting.shown
             if shown is None or choice.ticket != shown.ticket:
-                raise PageError(STALE)
+                raise StaleError(STALE if choice.ticket else NO_CLIP)
             event = self._event(who, session, shown, choice)
             store = self.services.store
             if choice.action != "skip":
@@ -328,7 +237,7 @@ class Desk:
         On a clip that several are to label, votes that others cast meanwhile are no conflict:
         they overwrite nothing, and to show them would make the votes depend on each other.
         """
-        if int(shown.sha[:8], 16) / 2**32 >= self._settings.overlap:
+        if self.queue().wanted(shown.sha) < 2:
             return shown.head
         history = self.services.store.history(shown.sha)
         ids = [event.event_id for event in history]
@@ -376,7 +285,10 @@ class Desk:
         return str(said["emotion"])
 
     def undo(self, who: Annotator, session: str, *, blind: bool) -> tuple[Saved, Shown | None]:
-        """Take the sitting's latest decision back and show its clip again.
+        """Take one's latest decision back and show its clip again.
+
+        Once those of this sitting are taken back it goes on with earlier sittings, but not with
+        one that goes on elsewhere: nobody there would know.
 
         Raises:
             PageError: the person may not write.
@@ -384,7 +296,13 @@ class Desk:
         """
         if not who.may_write:
             raise PageError(who.reason or "Only those who may write can undo.")
-        saved = self.services.store.undo(who.name, session)
+        store = self.services.store
+        try:
+            saved = store.undo(who.name, session, actions=DECISIONS)
+        except NothingToUndoError:
+            with self._lock:
+                elsewhere = set(self._sittings) - {session}
+            saved = store.undo(who.name, actions=DECISIONS, spare=elsewhere, sitting=session)
         try:
             return saved, self.reopen(who, session, saved.event.clip, blind=blind)
         except (PageError, GoneError):  # the undo stands; its clip has no sound to show any more
@@ -396,17 +314,17 @@ class Desk:
         """Give back what a closed page held."""
         with self._lock:
             sitting = self._sittings.pop(session, None)
-        if sitting is None or self._queue is None:
+        if sitting is None:
             return
-        with self._queue.leases.exclusive() as table:
+        with self.queue().leases.exclusive() as table:
             for lease in table.held(sitting.annotator, session):
                 table.release(lease.clip, sitting.annotator, session)
 
-    def _sitting(self, who: Annotator, session: str) -> _Sitting:
+    def _sitting(self, who: Annotator, session: str) -> Sitting:
         with self._lock:
             sitting = self._sittings.get(session)
             if sitting is None or sitting.annotator != who.name:
-                sitting = self._sittings[session] = _Sitting(who.name)
+                sitting = self._sittings[session] = Sitting(who.name)
                 while len(self._sittings) > SITTINGS:
                     self._sittings.pop(next(iter(self._sittings)))
             return sitting

@@ -5,59 +5,93 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ser_core.errors import SerError
 from ui.corpus_catalogue import Source
 from ui.services import Services
 
+if TYPE_CHECKING:
+    from ser_core.draws import Judged
+    from ser_core.recognizer import Recognizer
+    from ser_core.recognizer import Source as Sound
+
 _LOCK = threading.Lock()
-_KNOWN: dict[Path, tuple[int, dict[str, dict[str, float]]]] = {}
+_KNOWN: dict[Path, tuple[int, dict[str, Heard]]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the model said of one clip.
+
+    Attributes:
+        probabilities: emotion -> probability; {} where it heard no speech to judge.
+        information: what draws of the model differ in, in nats; None where none were made.
+    """
+
+    probabilities: Mapping[str, float]
+    information: float | None = None
 
 
 class Opinions:
-    """Probabilities by clip of the model that serves.
+    """What one version of the model said, by clip.
 
     Args:
         services: model and home.
+        version: of the model; the one that serves by default.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, version: str = "") -> None:
         self._services = services
-        version = services.champion()["version"] or "none"
+        version = version or services.champion()["version"] or "none"
         safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in version)
         self.path = services.home / "cache" / f"opinions-{safe}.jsonl"
 
-    def all(self) -> Mapping[str, Mapping[str, float]]:
-        """Return clip -> emotion -> probability; what others added meanwhile is read again."""
+    def all(self) -> dict[str, Heard]:
+        """Return clip -> what was said; what others added meanwhile is read again."""
         with _LOCK:
-            done, known = _KNOWN.get(self.path, (0, {}))
-            try:
-                with self.path.open("rb") as file:
-                    file.seek(done)
-                    lines = file.read()
-            except FileNotFoundError:
-                return {}
-            whole = lines[: lines.rfind(b"\n") + 1]
-            for line in whole.splitlines():
-                try:
-                    row = json.loads(line)
-                    known[row["clip"]] = row["probabilities"]
-                except (ValueError, KeyError, TypeError):  # a torn line: asked again next time
-                    continue
-            _KNOWN[self.path] = (done + len(whole), known)
-            return dict(known)
+            return dict(self._read())
 
-    def add(self, found: Mapping[str, Mapping[str, float]]) -> None:
-        """Keep more."""
-        lines = "".join(
-            json.dumps({"clip": sha, "probabilities": dict(values)}) + "\n"
-            for sha, values in found.items()
-        )
+    def count(self) -> int:
+        """Return of how many clips something is known."""
         with _LOCK:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(lines)
+            return len(self._read())
+
+    def _read(self) -> dict[str, Heard]:
+        done, known = _KNOWN.get(self.path, (0, {}))
+        try:
+            with self.path.open("rb") as file:
+                file.seek(done)
+                lines = file.read()
+        except FileNotFoundError:
+            return {}
+        whole = lines[: lines.rfind(b"\n") + 1]
+        for line in whole.splitlines():
+            try:
+                row = json.loads(line)
+                known[row["clip"]] = Heard(row["probabilities"], row.get("information"))
+            except (ValueError, KeyError, TypeError):  # a torn line: asked again next time
+                continue
+        _KNOWN[self.path] = (done + len(whole), known)
+        return known
+
+    def get(self, sha: str) -> Heard | None:
+        """Return what was said of a clip, None where it was not asked."""
+        with _LOCK:
+            return self._read().get(sha)
+
+    def add(self, found: Mapping[str, Heard]) -> None:
+        """Keep more; where the disk doesn't take it, the model is asked again another time."""
+        lines = "".join(json.dumps(_row(sha, heard)) + "\n" for sha, heard in found.items())
+        with _LOCK:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(lines)
+            except OSError:  # a cache on a full disk or in a read-only folder
+                return
 
     def ask(
         self,
@@ -74,18 +108,73 @@ class Opinions:
             How many were judged, and a sentence for each that could not be.
         """
         known = self.all()
-        recognizer = self._services.serving.recognizer
         wrong: list[str] = []
         judged = 0
         for place, (sha, source) in enumerate(sources):
             if sha not in known and source.path is not None:
                 try:
-                    said = recognizer.predict(source.path, name=source.name)
-                    if said.emotion is not None:
-                        self.add({sha: said.probabilities})
+                    listen(self._services, sha, source.path, name=source.name)
                     judged += 1
                 except SerError as error:
                     wrong.append(str(error))
             if progress is not None:
                 progress(place + 1)
         return judged, wrong
+
+
+def listen(
+    services: Services,
+    sha: str,
+    sound: Sound,
+    *,
+    name: str | None = None,
+    recognizer: Recognizer | None = None,
+) -> Judged:
+    """Let the model judge a clip, and keep what it says for the queue's order.
+
+    Args:
+        services: model and home.
+        sha: the clip's hash, which also seeds the draws.
+        sound: the clip.
+        name: what it is called in messages.
+        recognizer: the model; the one that serves by default.
+
+    Raises:
+        SerError: the clip or the model can't be used.
+    """
+    import numpy as np
+
+    from ser_core.draws import information, judge
+
+    recognizer = recognizer or services.serving.recognizer
+    found = judge(recognizer, sound, np.random.default_rng(int(sha[:16], 16)), name=name)
+    said = found.prediction
+    spread = None if found.draws is None else information(found.draws)
+    heard = Heard(said.probabilities if said.emotion is not None else {}, spread)
+    kept = Opinions(services, recognizer.version)
+    before = kept.get(sha)
+    if before is None or (before.information is None and spread is not None):
+        kept.add({sha: heard})
+    return found
+
+
+def out_of_sample(services: Services, source: Source) -> bool:
+    """Return whether the model that serves never heard the clip's speaker in training.
+
+    Speakers of the committed tables have a side for good. Of any other corpus only the shipped
+    model is known not to have heard it; a model trained here may have.
+    """
+    if source.side:
+        return source.side != "train"
+    from ui.champion_line import champion
+
+    shipped = champion(services.home, type(services.settings).model, True)
+    return services.champion()["version"] == shipped["version"]
+
+
+def _row(sha: str, heard: Heard) -> dict[str, Any]:
+    shares = {name: round(share, 6) for name, share in heard.probabilities.items()}
+    spread = heard.information
+    return {"clip": sha, "probabilities": shares} | (
+        {} if spread is None else {"information": round(spread, 6)}
+    )

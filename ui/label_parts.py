@@ -8,7 +8,8 @@ from html import escape
 from label_store.journal import Entry
 from label_store.queue import Progress
 from ser_core.emotions import EMOTIONS
-from ui.label_desk import Shown
+from ui.label_pool import NEEDS_MODEL, Known
+from ui.label_shown import Shown
 from ui.parts import bars, percent, swatch
 
 KEYS: tuple[tuple[str, str], ...] = (
@@ -24,25 +25,36 @@ KEYS: tuple[tuple[str, str], ...] = (
 WHY: dict[str, str] = {
     "entropy": "the model is unsure of it",
     "margin": "the model wavers between two",
-    "bald": "the model is unsure of it",
+    "bald": "draws of the model differ on it",
     "disagreement": "annotators differ",
     "label-error": "its label may be wrong",
     "balance": "its kind is rare so far",
     "random": "drawn at random",
+    "waiting": "next in line",
     "skipped": "it was skipped before",
     "resumed": "it was waiting for you",
     "reopened": "you asked for it again",
     "brought": "you just recorded it, and it is kept only if you label it",
 }
 
+NEUTRAL = frozenset({"skipped", "resumed", "reopened", "brought"})
+"""Reasons that may be read while labelling blind; the others hint at the answer."""
+
 STRATEGIES: tuple[tuple[str, str], ...] = (
     ("what the model is least sure of", "entropy"),
     ("what it wavers on between two", "margin"),
+    ("what draws of it differ on (BALD)", "bald"),
     ("what annotators differ on", "disagreement"),
     ("labels that may be wrong", "label-error"),
     ("rare emotions and corpora", "balance"),
     ("at random", "random"),
 )
+
+WAITING = (
+    '<div class="waiting" role="status"><p>Fetching a clip …</p>'
+    '<p class="early" hidden>That key was not counted: no clip is here yet.</p></div>'
+)
+"""What stands there until the first answer; keys begin to count with the card that follows."""
 
 EMPTY = (
     '<div class="welcome"><h2>There is nothing to label yet</h2>'
@@ -69,30 +81,38 @@ def card(shown: Shown, notice: str = "") -> str:
         shown: the clip.
         notice: a sentence that stands above all else, or "".
     """
-    source, ready = shown.source, shown.ready
-    length = f" · {ready.seconds:.1f} s" if ready.seconds else ""
-    where = " · ".join(
-        part
-        for part in (
-            source.corpus or "from the store",
-            f"speaker {source.speaker}" if source.speaker else "",
-            WHY.get(shown.why, shown.why),
-        )
-        if part
-    )
+    ready = shown.ready
+    facts = [*_origin(shown), f"{ready.seconds:.1f} s" if ready.seconds else ""]
+    title = escape(shown.title)
     lines = [
         f'<section class="clip-card" data-ticket="{escape(shown.ticket)}" '
         f'data-said="{_said(shown)}" aria-label="The clip to label">',
-        f'<p class="clip-name" title="{escape(source.name)}">{escape(source.name)}</p>',
-        f'<p class="file">{escape(where)}{length}</p>',
+        f'<p class="clip-name" title="{title}">{title}</p>',
+        f'<p class="file">{escape(" · ".join(fact for fact in facts if fact))}</p>',
         _sound(shown),
         f'<p class="notice" role="alert">{escape(notice)}</p>' if notice else "",
-        f'<p class="notice">{escape(ready.trouble)}</p>' if ready.trouble else "",
+        f'<p class="notice">{escape(_trouble(shown))}</p>' if ready.trouble else "",
         _mine(shown),
         _opinion(shown),
         "</section>",
     ]
     return "".join(lines)
+
+
+def _origin(shown: Shown) -> list[str]:
+    """Return where a clip comes from and why it is shown, as far as one may know."""
+    if shown.blind:
+        return [WHY[shown.why]] if shown.why in NEUTRAL else []
+    source = shown.source
+    speaker = f"speaker {source.speaker}" if source.speaker else ""
+    return [source.corpus or "from the store", speaker, WHY.get(shown.why, shown.why)]
+
+
+def _trouble(shown: Shown) -> str:
+    text, name = shown.ready.trouble, shown.source.name
+    if not shown.blind:
+        return text
+    return text.replace(name, "this clip").replace(name.rpartition("/")[2], "this clip")
 
 
 def _said(shown: Shown) -> str:
@@ -105,7 +125,7 @@ def _sound(shown: Shown) -> str:
         return '<p class="notice">This clip has no sound that can be played. Skip it.</p>'
     return (
         f'<audio controls preload="auto" src="{shown.ready.sound}" '
-        f'aria-label="{escape(shown.source.name)}"></audio>'
+        f'aria-label="{escape(shown.title)}"></audio>'
     )
 
 
@@ -122,7 +142,7 @@ def _opinion(shown: Shown) -> str:
     said = shown.ready.prediction
     if shown.blind:
         return (
-            '<p class="blind">Blind: the prediction and the table\'s emotion stay hidden until '
+            '<p class="blind">Blind: name, prediction and the table\'s emotion stay hidden until '
             "you have chosen.</p>"
         )
     given = shown.source.emotion
@@ -147,13 +167,41 @@ def _top(probabilities: dict[str, float], most: int = 5) -> dict[str, float]:
     return dict(ranked[:most])
 
 
-def aside(progress: Progress, recent: Sequence[Entry], names: dict[str, str]) -> str:
+def known(found: Known, *, listening: bool) -> str:
+    """Return how many clips the order knows, and what it keeps out.
+
+    Args:
+        found: how much it knows.
+        listening: whether the model goes on listening while nobody waits.
+    """
+    if not found.total:
+        return ""
+    text = f"The model has heard <b>{found.judged:,}</b> of {found.total:,} clips"
+    if found.judged < found.total:
+        text += ", and goes on while nobody waits" if listening else "; it is not listening ahead"
+    text += "."
+    if found.strategy in NEEDS_MODEL and found.judged < found.total:
+        text += " The others come after those, or at random."
+    if found.strategy == "label-error":
+        text += f" It contradicts the label of <b>{found.suspected:,}</b>."
+    if found.in_training:
+        text += (
+            f" {found.in_training:,} are of speakers from its training (the train side of the "
+            "committed split, or a model trained here): these are never called suspected errors."
+        )
+    return f'<p class="hint known">{text}</p>'
+
+
+def aside(
+    progress: Progress, recent: Sequence[Entry], names: dict[str, str], known: str = ""
+) -> str:
     """Return progress and the last decisions.
 
     Args:
         progress: how far the annotator is.
         recent: their last decisions, latest first.
         names: clip -> its name now.
+        known: what the order knows, as `known` gives it.
     """
     share = progress.done / progress.total if progress.total else 0.0
     pace = f"{progress.per_hour:.0f} an hour" if progress.per_hour else ""
@@ -170,7 +218,7 @@ def aside(progress: Progress, recent: Sequence[Entry], names: dict[str, str]) ->
     return (
         f'<div class="progress" role="group" aria-label="Progress"><span class="track">'
         f'<span class="fill" style="width:{share * 100:.1f}%"></span></span>'
-        f"<p>{' · '.join(part for part in parts if part)}</p></div>"
+        f"<p>{' · '.join(part for part in parts if part)}</p></div>{known}"
         f'<h2 class="section-title">Your last decisions</h2>{listing}'
     )
 

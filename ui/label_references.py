@@ -6,11 +6,17 @@ from ser_core.emotions import EMOTIONS
 from ui import label_parts, parts
 from ui.corpus_catalogue import Source
 from ui.label_clip import GoneError
-from ui.label_desk import Desk, Shown
+from ui.label_desk import Desk
+from ui.label_shown import Shown
 
 
 def reference_emotions(desk: Desk, shown: Shown) -> list[str]:
-    """Return the emotions of which the clip's corpus has clips."""
+    """Return the emotions of which the clip's corpus has clips; none to those who label blind.
+
+    A corpus that has few emotions, or a reference that sounds just like the clip, is an answer.
+    """
+    if shown.blind:
+        return []
     there = desk.services.catalogue.listing().emotions.get(shown.source.corpus, frozenset())
     return [emotion for emotion in EMOTIONS if emotion in there]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,7 @@ class Services:
     settings: AppSettings
     identity: Identity = field(default_factory=Identity)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _asked: float = field(default=-1e9, repr=False)
 
     @property
     def home(self) -> Path:
@@ -92,8 +94,18 @@ class Services:
     @property
     def serving(self) -> Serving:
         """The model that serves, read again when another is promoted."""
+        self._asked = time.monotonic()
+        return self.resting
+
+    @property
+    def resting(self) -> Serving:
+        """`serving` for work that can wait: to ask for it is not counted as somebody's question."""
         with self._lock:
             return self._serving
+
+    def quiet_seconds(self) -> float:
+        """Return how long nobody has asked for the model."""
+        return time.monotonic() - self._asked
 
     @functools.cached_property
     def _serving(self) -> Serving:

@@ -21,7 +21,7 @@ from ui.corpus_desk import CorpusDesk
 from ui.corpus_exchange import applied, exported, previewed
 from ui.identity import Annotator
 from ui.label_clip import Shelf
-from ui.label_opinions import Opinions
+from ui.label_opinions import Heard, Opinions, out_of_sample
 from ui.services import AppSettings, Services
 
 ADA = Annotator("ada", may_write=True, may_suggest=True)
@@ -133,7 +133,7 @@ def test_sorting_paging_and_filters(desk: CorpusDesk) -> None:
 def test_the_models_word_is_taken_for_ticked_rows_only(desk: CorpusDesk) -> None:
     row = rows(desk)["wav/03a01Fa.wav"]
     sha = desk.clip_of(row)[0]
-    Opinions(desk.services).add({sha: {"anger": 0.9, "joy": 0.1}})
+    Opinions(desk.services).add({sha: Heard({"anger": 0.9, "joy": 0.1})})
     desk._hash()
     row = rows(desk)["wav/03a01Fa.wav"]
     assert row.opinion is not None
@@ -149,8 +149,8 @@ def test_the_models_word_is_taken_for_ticked_rows_only(desk: CorpusDesk) -> None
 def test_suspicion_needs_a_speaker_that_the_model_never_heard(desk: CorpusDesk) -> None:
     heard = Source("emodb", "a", None, side="train")
     unheard = Source("emodb", "b", None, side="test")
-    assert not desk.out_of_sample(heard)
-    assert desk.out_of_sample(unheard)
+    assert not out_of_sample(desk.services, heard)
+    assert out_of_sample(desk.services, unheard)
 
 
 def test_a_visitors_suggestion_waits_until_it_is_accepted(desk: CorpusDesk) -> None:

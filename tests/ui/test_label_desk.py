@@ -21,8 +21,9 @@ from ui.corpus_catalogue import Source
 from ui.identity import Annotator
 from ui.label import parsed, side
 from ui.label_clip import GoneError, Ready, Shelf, read_bytes, sound_url
-from ui.label_desk import STALE, Choice, Desk, Shown
+from ui.label_desk import Desk
 from ui.label_parts import card
+from ui.label_shown import STALE, Choice, Shown
 from ui.services import AppSettings, Services
 
 ADA = Annotator("ada", may_write=True, may_suggest=True)
@@ -120,7 +121,7 @@ def test_a_ticket_of_another_sitting_is_refused(desk: Desk) -> None:
 
 
 def test_what_another_changed_meanwhile_is_not_overwritten(desk: Desk) -> None:
-    desk.queue().settings = desk._settings = QueueSettings(overlap=0.0)
+    desk.queue().settings = desk.pool.settings = QueueSettings(overlap=0.0)
     clip = shown(desk)
     other = LabelStore(desk.services.home)
     other.append(
@@ -135,7 +136,7 @@ def test_what_another_changed_meanwhile_is_not_overwritten(desk: Desk) -> None:
 
 
 def test_on_a_clip_for_several_people_the_votes_of_others_are_no_conflict(desk: Desk) -> None:
-    desk.queue().settings = desk._settings = QueueSettings(overlap=1.0)
+    desk.queue().settings = desk.pool.settings = QueueSettings(overlap=1.0)
     clip = shown(desk)
     shown(desk, BOB, "b")
     for name in ("bob", "eve"):

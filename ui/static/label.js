@@ -23,6 +23,32 @@
     (el.matches(":focus-visible") && el.matches("button, a, summary, audio, [role=slider], [role=tab], [role=option]")) ||
     (code === "Space" && el.matches("input")));
 
+  /* Keys of the tab's buttons. One that comes before its button does (a slow machine puts the card
+     there first) waits for it, and is pressed for the clip that was on the page or not at all. */
+  const keyed = /^(Digit[1-9]|Key[SUR]|Enter)$/;
+  const early = [];
+  const plain = (code) => code.replace(/^Numpad(\d|Enter)$/, (_, sign) => (sign === "Enter" ? sign : `Digit${sign}`));
+  const target = (code) => {
+    const found = code === "Enter"
+      ? document.querySelectorAll("button#label-confirm, #label-confirm button")
+      : document.querySelectorAll(`#label-desk button.key-${code}, #label-desk .key-${code} button`);
+    return [...found].find((button) => seen(button) && !button.disabled);
+  };
+  const state = () => {
+    const now = document.querySelector("#label-card :is(.clip-card, .welcome)");
+    return now ? now.dataset.ticket || "none" : "";
+  };
+  const notYet = () => {
+    const word = document.querySelector("#label-card .waiting .early");
+    if (word) word.hidden = false;
+  };
+  const catchUp = () => {
+    while (early.length && (state() !== early[0].state || target(early[0].code))) {
+      const { code, state: then } = early.shift();
+      if (then === state()) target(code).click();
+    }
+  };
+
   window.serLabel = {
     ticket() {
       const now = card();
@@ -36,9 +62,12 @@
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (!seen(document.getElementById("label-desk")) || typing(document.activeElement)) return;
     const dialog = document.getElementById("label-help");
+    const code = plain(event.code);
     if (event.key === "?") help();
     else if (dialog && dialog.open) { event.stopImmediatePropagation(); return; }
-    else if (own(document.activeElement, event.code)) return;
+    else if ((code === "Enter" || code === "Space") && own(document.activeElement, code)) return;
+    else if (keyed.test(code) && !state()) notYet();
+    else if (keyed.test(code) && !target(code)) early.push({ code, state: state() });
     else if (event.code === "Enter" || event.code === "NumpadEnter") press("label-confirm");
     else if (event.code === "Space" && sound()) sound().paused ? sound().play() : sound().pause();
     else return;
@@ -61,6 +90,7 @@
   });
 
   const arrived = () => {
+    catchUp();
     const now = card();
     if (now && !now.dataset.since && seen(now)) {
       now.dataset.since = String(performance.now());
@@ -77,7 +107,7 @@
     });
   };
   const start = () => {
-    new MutationObserver(arrived).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "style", "data-ticket"] });
+    new MutationObserver(arrived).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "style", "disabled", "data-ticket"] });
     arrived();
   };
   document.body ? start() : document.addEventListener("DOMContentLoaded", start);
