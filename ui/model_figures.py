@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 ALL = "all"
 """The choice that stands for the clips of every corpus."""
 
-SCALE = [[0.0, "rgba(29,120,113,0)"], [0.5, "rgba(29,120,113,0.55)"], [1.0, "rgba(29,120,113,1)"]]
+SCALE = [[0.0, "rgba(29,120,113,0)"], [1.0, "rgba(29,120,113,0.75)"]]
+"""Never so dark that the figure on it can't be read, light or dark."""
 NO_FIGURES = (
     "This checkpoint came without figures, so nothing is known of how often it is right. "
     "`python -m trainer evaluate` measures it on your corpora."

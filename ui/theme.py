@@ -20,7 +20,7 @@ COLOURS: dict[str, str] = {
     "fear": "#ca90f3",
     "joy": "#e5d450",
     "neutral": "#90929a",
-    "sadness": "#397ac6",
+    "sadness": "#3577c3",
     "surprise": "#ac447d",
 }
 """One colour an emotion, on every tab. Searched for so that any two stay apart in the Oklab space
@@ -34,6 +34,36 @@ LETTERS: dict[str, str] = {emotion: emotion[0].upper() for emotion in EMOTIONS} 
 DARK_INK = "#1b1a17"
 DARK = frozenset({"boredom", "sadness", "surprise"})
 """Emotions whose colour needs white letters on it."""
+
+PETROL: dict[int, str] = {
+    50: "#effaf8",
+    100: "#d8f1ed",
+    200: "#b3e2db",
+    300: "#82cdc3",
+    400: "#4fb1a6",
+    500: "#2c958b",
+    600: "#1d7871",
+    700: "#1a605b",
+    800: "#194d4a",
+    900: "#18403e",
+    950: "#082524",
+}
+"""The accent, from light to dark."""
+
+PAPER: dict[int, str] = {
+    50: "#faf9f7",
+    100: "#f3f1ed",
+    200: "#e6e3dd",
+    300: "#d3cfc6",
+    400: "#a29d92",
+    500: "#726d63",
+    600: "#57534a",
+    700: "#403d36",
+    800: "#292722",
+    900: "#1d1c18",
+    950: "#141310",
+}
+"""The greys, from light to dark."""
 
 FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Consolas", "monospace")
@@ -59,33 +89,9 @@ def theme() -> gr.themes.Base:
     """Return the Gradio theme: warm grey and petrol."""
     import gradio as gr
 
-    petrol = gr.themes.Color(
-        c50="#effaf8",
-        c100="#d8f1ed",
-        c200="#b3e2db",
-        c300="#82cdc3",
-        c400="#4fb1a6",
-        c500="#2c958b",
-        c600="#1d7871",
-        c700="#1a605b",
-        c800="#194d4a",
-        c900="#18403e",
-        c950="#082524",
-        name="petrol",
-    )
-    paper = gr.themes.Color(
-        c50="#faf9f7",
-        c100="#f3f1ed",
-        c200="#e6e3dd",
-        c300="#d3cfc6",
-        c400="#a29d92",
-        c500="#726d63",
-        c600="#57534a",
-        c700="#403d36",
-        c800="#292722",
-        c900="#1d1c18",
-        c950="#141310",
-        name="paper",
+    petrol, paper = (
+        gr.themes.Color(**{f"c{step}": colour for step, colour in tones.items()}, name=name)
+        for name, tones in (("petrol", PETROL), ("paper", PAPER))
     )
     made = gr.themes.Base(
         primary_hue=petrol,
@@ -97,10 +103,11 @@ def theme() -> gr.themes.Base:
         radius_size=gr.themes.sizes.radius_md,
         text_size=gr.themes.sizes.text_md,
     )
-    return made.set(**_values())
+    return made.set(**values())
 
 
-def _values() -> dict[str, Any]:
+def values() -> dict[str, Any]:
+    """Return what the theme sets; ``*neutral_600`` is of `PAPER`, ``*primary_600`` of `PETROL`."""
     return {
         "body_background_fill": "*neutral_50",
         "body_background_fill_dark": "*neutral_950",
@@ -142,7 +149,7 @@ def _values() -> dict[str, Any]:
         "button_primary_background_fill": "*primary_600",
         "button_primary_background_fill_hover": "*primary_700",
         "button_primary_background_fill_dark": "*primary_600",
-        "button_primary_background_fill_hover_dark": "*primary_500",
+        "button_primary_background_fill_hover_dark": "*primary_700",
         "button_primary_text_color": "white",
         "button_primary_text_color_dark": "white",
         "button_secondary_background_fill": "white",
@@ -160,8 +167,15 @@ def _values() -> dict[str, Any]:
         "button_transition": "background-color 120ms ease, border-color 120ms ease",
         "input_background_fill": "white",
         "input_background_fill_dark": "*neutral_900",
-        "input_border_color": "*neutral_300",
-        "input_border_color_dark": "*neutral_700",
+        "input_border_color": "#8a857b",
+        "input_border_color_dark": "#8a857b",
+        "input_placeholder_color": "*neutral_500",
+        "input_placeholder_color_dark": "*neutral_400",
+        "checkbox_border_color": "#8a857b",
+        "checkbox_border_color_dark": "#8a857b",
+        "checkbox_background_color_selected": "*primary_600",
+        "checkbox_background_color_selected_dark": "*primary_600",
+        "checkbox_border_color_selected_dark": "*primary_400",
         "slider_color": "*primary_600",
         "slider_color_dark": "*primary_400",
         "loader_color": "*primary_500",
