@@ -53,6 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
     home = Path(args.home)
     shown = _Shown(sys.stderr.isatty())
     args.progress, args.tick, args.transfer = shown.progress(), shown.tick, shown.transfer
+    args.hearing = shown.hearing
     args.accept = _accepted if getattr(args, "accept_licence", False) else _asked
     place = verbs.Place(home, Path(args.default))
     try:
@@ -90,7 +91,7 @@ def _dispatch(place: verbs.Place, args: argparse.Namespace, given: Sequence[str]
     if args.verb == "evaluate":
         return verbs.evaluate_verb(place, settings, args)
     if args.verb == "compare":
-        return verbs.compare(place, settings, args)
+        return verbs.compare_verb(place, settings, args)
     if args.verb == "tune":
         return verbs.tune_verb(place, settings, args)
     return verbs.promote(place, settings, args)
@@ -200,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--push", default="", help="s3:// place that gets the checkpoint")
     one = add("evaluate", parents=[learning, figures], help="figures on the test speakers")
     one.add_argument("model", nargs="?", default="", help="version, folder or s3://; the champion")
+    _add_report_flags(one)
     for ending in ("json", "csv", "html"):
         one.add_argument(f"--{ending}", help=f"file that gets the report as {ending.upper()}")
     one = add("compare", parents=[learning], help="several models or backbones in one table")
@@ -224,6 +226,38 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--name", default="", help="name of its folder")
     one.add_argument("--reader", default="", help="name of its reader")
     return parser
+
+
+def _add_report_flags(one: argparse.ArgumentParser) -> None:
+    group = one.add_argument_group("the whole report", "remembered part by part under cache/")
+    group.add_argument(
+        "--complete", action="store_true", help="--never-heard, --conditions and --non-speech"
+    )
+    group.add_argument(
+        "--never-heard",
+        nargs="*",
+        metavar="CORPUS",
+        help="all clips of corpora that were not trained on; every such one without names",
+    )
+    group.add_argument(
+        "--conditions", action="store_true", help="telephone, noise, reverb and quiet beside clean"
+    )
+    group.add_argument(
+        "--condition-clips",
+        type=int,
+        default=0,
+        metavar="N",
+        help="a sample of the test clips for them, by corpus and emotion; all without it",
+    )
+    group.add_argument(
+        "--non-speech", action="store_true", help="“unsure” on sounds that nobody speaks"
+    )
+    group.add_argument("--sounds", type=int, default=25, metavar="N", help="sounds of a kind")
+    group.add_argument("--tables", nargs="*", help="tables of other studies to show (JSON)")
+    group.add_argument("--remarks", help="Markdown on what was tried, for the card")
+    group.add_argument(
+        "--write", action="store_true", help="write metrics.json and README.md of the checkpoint"
+    )
 
 
 def _list(text: str) -> list[str]:
@@ -269,6 +303,9 @@ class _Shown:
 
     def transfer(self, done: int, total: int) -> None:
         self._advance(done, total, "fetching", "")
+
+    def hearing(self, done: int, total: int) -> None:
+        self._advance(done, total, "hearing", "")
 
     def _advance(self, done: int, total: int, what: str, beside: str) -> None:
         if not self.terminal:

@@ -17,13 +17,25 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
+FEWEST = 3
+"""Speakers below which there is nothing to draw from; clips are drawn then, and it is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A bootstrap interval: its ends, and the confidence in [0, 1] that it was asked for."""
+    """A bootstrap interval.
+
+    Attributes:
+        low, high: its ends.
+        confidence: that it was asked for, 0 to 1.
+        over: what was drawn: "speakers", or "clips" where there were fewer than three speakers.
+            The second knows nothing of other speakers and is too narrow.
+    """
 
     low: float
     high: float
     confidence: float
+    over: str = "speakers"
 
 
 def clusters(speakers: Sequence[str]) -> IntArray:
@@ -92,6 +104,19 @@ def uar(matrices: IntArray) -> FloatArray:
     return _share(total, number)
 
 
+def macro_f1(matrices: IntArray) -> FloatArray:
+    """Mean F1 over the classes that have clips: [..., class, class] -> [...].
+
+    >>> float(macro_f1(np.array([[3, 1, 0], [0, 0, 0], [1, 0, 1]])))
+    0.7083333333333333
+    """
+    clips, said = matrices.sum(axis=-1), matrices.sum(axis=-2)
+    hits = np.diagonal(matrices, axis1=-2, axis2=-1)
+    present = clips > 0
+    values = np.where(present, 2 * hits / np.maximum(clips + said, 1), 0.0)
+    return _share(values.sum(axis=-1), present.sum(axis=-1))
+
+
 def accuracy(matrices: IntArray) -> FloatArray:
     """Share of clips that are right: [..., class, class] -> [...]; NaN where there is no clip."""
     total = matrices.sum(axis=(-2, -1))
@@ -99,8 +124,8 @@ def accuracy(matrices: IntArray) -> FloatArray:
     return _share(hits, total)
 
 
-def interval(values: FloatArray, confidence: float = 0.95) -> Interval:
+def interval(values: FloatArray, confidence: float = 0.95, over: str = "speakers") -> Interval:
     """Percentile interval of bootstrap values, [draw]; draws that are NaN are left out."""
     tail = (1.0 - confidence) / 2.0
     low, high = np.nanquantile(values, [tail, 1.0 - tail])
-    return Interval(float(low), float(high), confidence)
+    return Interval(float(low), float(high), confidence, over)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ser_core.specification import Specification
 from trainer.evaluation import Report
-from trainer.metrics import Scores
+from trainer.report_tables import detail_tables, headline_tables
+from trainer.tables import Table
 
 LICENCE = "cc-by-nc-sa-4.0"
 
@@ -19,7 +22,7 @@ def model_card(report: Report, specification: Specification, licence: str = LICE
             the shippable corpora asks for.
     """
     found = report.evaluation
-    head, full = found.overall, found.full
+    head = found.overall
     lines = [
         "---",
         f"license: {licence}",
@@ -55,26 +58,10 @@ def model_card(report: Report, specification: Specification, licence: str = LICE
         f"{head.clips} clips of {head.speakers} test speakers. The headline takes the most "
         "probable of the emotions that the clip's corpus has; *any emotion* takes the most "
         "probable of all, which is what the page shows. Intervals: 95 %, bootstrap over speakers.",
-        "",
-        "| clips of | UAR | accuracy | macro-F1 | UAR, any emotion | majority: UAR, accuracy |",
-        "| --- | --- | --- | --- | --- | --- |",
-        _row("**all**", head, full),
-        *(_row(name, s.restricted, s.full) for name, s in found.by_corpus.items()),
-        "",
-        "| emotion | precision | recall | F1 | clips |",
-        "| --- | --- | --- | --- | --- |",
-        *(
-            f"| {c.emotion} | {c.precision:.3f} | {c.recall:.3f} | {c.f1:.3f} | {c.clips} |"
-            for c in head.classes
-        ),
-        "",
-        f"Expected calibration error {found.calibration.ece_before:.3f} before temperature "
-        f"scaling, {found.calibration.ece_after:.3f} after. It says “unsure” on "
-        f"{found.unsure.share:.1%} of these clips.",
+        *_sections(headline_tables(report), first=True),
         *_speakers(report),
-        *_sexes(report),
-        *_robustness(report),
-        *_leave_one_out(report),
+        *_sections(detail_tables(report)),
+        *_remarks(report),
         *_left_out(report),
         "",
         "## Limits",
@@ -108,14 +95,14 @@ def _metric(name: str, value: float) -> list[str]:
     ]
 
 
-def _row(name: str, own: Scores, full: Scores) -> str:
-    interval = own.uar_interval
-    span = f" ({interval.low:.3f}–{interval.high:.3f})" if interval else ""
-    return (
-        f"| {name} | {own.uar:.3f}{span} | {own.accuracy:.3f} | {own.macro_f1:.3f} | "
-        f"{full.uar:.3f} | {own.majority_uar:.3f}, {own.majority_accuracy:.3f} "
-        f"({own.majority_emotion}) |"
-    )
+def _sections(tables: Iterable[Table], *, first: bool = False) -> list[str]:
+    """Return tables with their titles; the first needs none under the heading that it has."""
+    lines: list[str] = []
+    for table in tables:
+        title = [] if first else ["", f"### {table.title}"]
+        lines += [*title, "", table.to_markdown()]
+        first = False
+    return lines
 
 
 def _speakers(report: Report) -> list[str]:
@@ -129,29 +116,8 @@ def _speakers(report: Report) -> list[str]:
     ]
 
 
-def _sexes(report: Report) -> list[str]:
-    parts = [f"{name} {s.uar:.3f}" for name, s in report.evaluation.by_sex.items()]
-    return ["", f"UAR by sex: {', '.join(parts)}."] if parts else []
-
-
-def _robustness(report: Report) -> list[str]:
-    if not report.robustness:
-        return []
-    rows = [
-        f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |"
-        for name, values in report.robustness.items()
-    ]
-    return ["", "| UAR under | mild | medium | strong |", "| --- | --- | --- | --- |", *rows]
-
-
-def _leave_one_out(report: Report) -> list[str]:
-    if not report.leave_one_out:
-        return []
-    rows = [
-        f"| {name} | {s.restricted.uar:.3f} | {s.restricted.majority_uar:.3f} |"
-        for name, s in report.leave_one_out.items()
-    ]
-    return ["", "| corpus never heard | UAR | majority class |", "| --- | --- | --- |", *rows]
+def _remarks(report: Report) -> list[str]:
+    return ["", "## What was tried", "", report.remarks] if report.remarks else []
 
 
 def _left_out(report: Report) -> list[str]:

@@ -6,29 +6,50 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
-from ser_core.augment import EFFECTS, ROBUSTNESS, STRENGTHS, Chain
 from ser_core.corpora.clip import Clip
-from ser_core.splits import Splits, split
 from trainer import metrics
 from trainer.bootstrap import IntArray
-from trainer.errors import DataError
 from trainer.metrics import CalibrationScore, CoveragePoint, Outcomes, Scores, SpeakerScore
-from trainer.observe import (
-    Listener,
-    Loader,
-    Observed,
-    Samples,
-    clip_rng,
-    load_clip,
-    observe,
-)
+from trainer.observe import TORN, Listener, Loader, Observed, load_clip, observe
+from trainer.tables import Table
 
 FEWEST_OF_A_SPEAKER = 5
 """Speakers with fewer test clips than this have no say in "worst" and "median"."""
 
-Fit = Callable[[Splits, str], Listener]
-"""Trains on the train side of splits, under a name, and returns the model."""
+
+@dataclass(frozen=True)
+class Unsure:
+    """What the checkpoint's own limits of doubt do to these clips.
+
+    Attributes:
+        limit: of the entropy.
+        share: clips that get "unsure", 0 to 1; ``reasons`` says for what, shares of all clips.
+        accuracy_when_sure, accuracy_when_unsure: of the likeliest emotion.
+    """
+
+    limit: float
+    share: float
+    accuracy_when_sure: float
+    accuracy_when_unsure: float
+    reasons: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Conformal sets: how often the truth was in them, and how large they were.
+
+    Attributes:
+        wanted: what they were calibrated for.
+        held: share of sets that hold the true emotion.
+        size: emotions in a set on average; ``alone`` is the share of sets of one.
+    """
+
+    wanted: float
+    held: float
+    size: float
+    alone: float
 
 
 @dataclass(frozen=True)
@@ -37,16 +58,9 @@ class CorpusScores:
 
     restricted: Scores
     full: Scores
-
-
-@dataclass(frozen=True)
-class Unsure:
-    """What the checkpoint's own limit of doubt does to these clips."""
-
-    limit: float
-    share: float
-    accuracy_when_sure: float
-    accuracy_when_unsure: float
+    calibration: CalibrationScore | None = None
+    unsure: Unsure | None = None
+    sets: Sets | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,8 @@ class Evaluation:
         calibration: honesty of the confidence before and after temperature scaling.
         coverage: how right it is on the share it is surest of (full predictions).
         unsure: the same at the checkpoint's limit.
+        sets: conformal sets; None where they were not asked for.
+        corpus_uar: mean of the corpora's UAR (restricted), each counting the same.
         by_corpus, by_sex: the same figures for parts of the clips.
         by_speaker: every known speaker, worst first.
         worst_speaker, median_speaker_uar: among speakers with enough clips; None without any.
@@ -70,12 +86,48 @@ class Evaluation:
     calibration: CalibrationScore
     coverage: tuple[CoveragePoint, ...]
     unsure: Unsure
+    sets: Sets | None
+    corpus_uar: float
     by_corpus: dict[str, CorpusScores]
     by_sex: dict[str, Scores]
     by_speaker: tuple[SpeakerScore, ...]
     worst_speaker: SpeakerScore | None
     median_speaker_uar: float | None
     left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The test clips heard under one condition.
+
+    Attributes:
+        name: "clean" or what was done to the clips, ``recipe`` the same as JSON.
+        clips: how many.
+        corpus_uar: mean of the corpora's UAR (restricted).
+        by_corpus: corpus -> its UAR (restricted).
+        accuracy: of all clips, any emotion allowed.
+        ece: expected calibration error.
+        unsure: share of clips that get "unsure".
+    """
+
+    name: str
+    recipe: str
+    clips: int
+    corpus_uar: float
+    by_corpus: dict[str, float]
+    accuracy: float
+    ece: float
+    unsure: float
+
+
+@dataclass(frozen=True)
+class SoundScore:
+    """What the model makes of sounds that nobody speaks: the share that gets "unsure"."""
+
+    kind: str
+    sounds: int
+    unsure: float
+    reasons: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -89,6 +141,11 @@ class Report:
         robustness: effect -> UAR at each of the three strengths (restricted).
         cross_corpus: corpus trained on -> corpus tested on -> UAR.
         leave_one_out: corpus never heard -> its figures.
+        never_heard: clips of corpora of which no clip was trained on; None where not asked for.
+        conditions: the test clips as on a telephone, in noise ...; the first is clean.
+        non_speech: sounds made by a script, by kind.
+        tables: studies made by other commands: backbones side by side, ablations.
+        remarks: Markdown on what was tried, written by whoever made the model.
         notes: what a reader must know to judge the figures.
         provenance: settings, data hash, label revision, parent, seed, environment.
     """
@@ -100,6 +157,11 @@ class Report:
     robustness: dict[str, tuple[float, ...]] = field(default_factory=dict)
     cross_corpus: dict[str, dict[str, float]] = field(default_factory=dict)
     leave_one_out: dict[str, CorpusScores] = field(default_factory=dict)
+    never_heard: Evaluation | None = None
+    conditions: tuple[Condition, ...] = ()
+    non_speech: tuple[SoundScore, ...] = ()
+    tables: tuple[Table, ...] = ()
+    remarks: str = ""
     notes: tuple[str, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
 
@@ -132,6 +194,20 @@ def evaluate(
         return metrics.scores(part, said, rng=np.random.default_rng(seed), draws=draws)
 
     corpus, sex = np.array(outcomes.corpus), np.array(outcomes.sex)
+    doubted = _doubted(observed, entropy_limit)
+
+    def of_corpus(name: str) -> CorpusScores:
+        mask = corpus == name
+        part = outcomes.select(mask)
+        return CorpusScores(
+            scored(mask, own),
+            scored(mask, everything),
+            metrics.calibration(part),
+            _unsure(part, everything[mask], entropy_limit, doubted[mask]),
+            _sets(observed, mask),
+        )
+
+    by_corpus = {name: of_corpus(name) for name in sorted(set(outcomes.corpus))}
     speakers = metrics.by_speaker(outcomes, own)
     heard = [row for row in speakers if row.clips >= FEWEST_OF_A_SPEAKER]
     reasons: dict[str, int] = {}
@@ -142,11 +218,10 @@ def evaluate(
         full=scored(None, everything),
         calibration=metrics.calibration(outcomes),
         coverage=metrics.coverage(outcomes, everything),
-        unsure=_unsure(outcomes, everything, entropy_limit),
-        by_corpus={
-            name: CorpusScores(scored(corpus == name, own), scored(corpus == name, everything))
-            for name in sorted(set(outcomes.corpus))
-        },
+        unsure=_unsure(outcomes, everything, entropy_limit, doubted),
+        sets=_sets(observed, np.ones(len(outcomes), dtype=np.bool_)),
+        corpus_uar=float(np.mean([pair.restricted.uar for pair in by_corpus.values()])),
+        by_corpus=by_corpus,
         by_sex={name: scored(sex == name, own) for name in sorted(set(outcomes.sex) - {""})},
         by_speaker=speakers,
         worst_speaker=heard[0] if heard else None,
@@ -155,14 +230,46 @@ def evaluate(
     )
 
 
-def _unsure(outcomes: Outcomes, predicted: IntArray, limit: float) -> Unsure:
-    doubt = metrics.entropy(outcomes.probabilities) > limit
+def _doubted(observed: Observed, limit: float) -> npt.NDArray[np.str_]:
+    if observed.doubts:
+        return np.array(observed.doubts)
+    high = metrics.entropy(observed.outcomes.probabilities) > limit
+    return np.where(high, TORN, "")
+
+
+def _unsure(
+    outcomes: Outcomes, predicted: IntArray, limit: float, doubted: npt.NDArray[np.str_]
+) -> Unsure:
+    doubt = doubted != ""
     right = predicted == outcomes.labels
 
-    def share(mask: np.ndarray) -> float:
+    def share(mask: npt.NDArray[np.bool_]) -> float:
         return float(right[mask].mean()) if mask.any() else float("nan")
 
-    return Unsure(limit, float(doubt.mean()), share(~doubt), share(doubt))
+    return Unsure(
+        limit, float(doubt.mean()), share(~doubt), share(doubt), shares_of(doubted.tolist())
+    )
+
+
+def shares_of(reasons: Sequence[str]) -> dict[str, float]:
+    """Return the share of each reason that is not "".
+
+    >>> shares_of(["", "torn", "", "torn"])
+    {'torn': 0.5}
+    """
+    names = sorted(set(reasons) - {""})
+    return {name: sum(r == name for r in reasons) / len(reasons) for name in names}
+
+
+def _sets(observed: Observed, mask: npt.NDArray[np.bool_]) -> Sets | None:
+    if observed.sets is None:
+        return None
+    inside, labels = observed.sets[mask], observed.outcomes.labels[mask]
+    sizes = inside.sum(axis=1)
+    held = inside[np.arange(len(labels)), labels]
+    return Sets(
+        observed.coverage, float(held.mean()), float(sizes.mean()), float((sizes == 1).mean())
+    )
 
 
 def evaluate_model(
@@ -178,88 +285,12 @@ def evaluate_model(
     return evaluate(observed, seed=seed, entropy_limit=model.calibration.entropy_limit)
 
 
-def robustness(
-    model: Listener,
-    clips: Sequence[Clip],
-    *,
-    effects: Sequence[str] = ROBUSTNESS,
-    load: Loader = load_clip,
-    rate: int = 16_000,
-    progress: Callable[[int], None] | None = None,
-) -> dict[str, tuple[float, ...]]:
-    """UAR under each effect at its three strengths, mild first.
-
-    What is drawn for a clip depends on the clip, the effect and the strength alone, so that two
-    models are heard under the same conditions.
-    """
-    result: dict[str, tuple[float, ...]] = {}
-    for effect in effects:
-        if effect not in EFFECTS:
-            raise DataError(f"“{effect}” is no effect; known are {', '.join(EFFECTS)}")
-        row = []
-        for strength in STRENGTHS:
-            chain = Chain.from_json([EFFECTS[effect].step(strength)])
-            words = (effect, strength)
-
-            def change(
-                clip: Clip,
-                samples: Samples,
-                chain: Chain = chain,
-                words: tuple[str, str] = words,
-            ) -> Samples:
-                return chain.draw(clip_rng(clip, *words), samples, rate).apply(samples, rate)
-
-            outcomes = observe(model, clips, load=load, change=change, progress=progress).outcomes
-            own = metrics.restricted(outcomes, metrics.corpus_emotions(outcomes))
-            row.append(metrics.scores(outcomes, own).uar)
-        result[effect] = tuple(row)
-    return result
-
-
-def cross_corpus(
-    clips: Sequence[Clip], fit: Fit, *, load: Loader = load_clip
-) -> dict[str, dict[str, float]]:
-    """Train on each corpus alone and test on the test speakers of each: UAR, rows trained on.
-
-    A corpus that shares people with the one trained on (RAVDESS speech and song) shares its test
-    speakers too, so none of them was heard. Scored over the emotions that both corpora have.
-    """
-    names = sorted({clip.corpus for clip in clips})
-    tests = {n: split([c for c in clips if c.corpus == n]).test for n in names}
-    table: dict[str, dict[str, float]] = {}
-    for trained in names:
-        model = fit(split([c for c in clips if c.corpus == trained]), f"on-{trained}")
-        table[trained] = {}
-        for tested in names:
-            known = [c for c in tests[tested] if c.emotion in model.emotions]
-            if not known:
-                table[trained][tested] = float("nan")
-                continue
-            outcomes = observe(model, known, load=load).outcomes
-            own = metrics.restricted(outcomes, metrics.corpus_emotions(outcomes))
-            table[trained][tested] = metrics.scores(outcomes, own).uar
-    return table
-
-
-def leave_one_corpus_out(
-    clips: Sequence[Clip], fit: Fit, *, load: Loader = load_clip, seed: int = 0
-) -> dict[str, CorpusScores]:
-    """Train on all corpora but one (and those that share its people), test on that one."""
-    table: dict[str, CorpusScores] = {}
-    for name in sorted({clip.corpus for clip in clips}):
-        sides = split(clips, "leave-one-corpus-out", held_out=name)
-        model = fit(sides, f"without-{name}")
-        test = [c for c in sides.test if c.corpus == name]
-        found = evaluate(observe(model, test, load=load), seed=seed)
-        table[name] = CorpusScores(found.overall, found.full)
-    return table
-
-
 def headline(report: Report) -> dict[str, object]:
     """Return ``metrics.json``: the figures people ask for, and the whole report."""
     from trainer.records import encode
 
-    found = report.evaluation
+    found, unheard = report.evaluation, report.never_heard
+    corpora = found.by_corpus | (unheard.by_corpus if unheard else {})
     return {
         "uar": found.overall.uar,
         "uar_interval": encode(found.overall.uar_interval),
@@ -267,6 +298,7 @@ def headline(report: Report) -> dict[str, object]:
         "macro_f1": found.overall.macro_f1,
         "ece_before": found.calibration.ece_before,
         "ece_after": found.calibration.ece_after,
+        "corpus_uar": found.corpus_uar,
         "clips": found.overall.clips,
         "speakers": found.overall.speakers,
         "majority_accuracy": found.overall.majority_accuracy,
@@ -276,9 +308,11 @@ def headline(report: Report) -> dict[str, object]:
                 "uar": s.restricted.uar,
                 "uar_full": s.full.uar,
                 "accuracy": s.restricted.accuracy,
+                "macro_f1": s.restricted.macro_f1,
+                "ece": s.calibration.ece_after if s.calibration else None,
                 "clips": s.restricted.clips,
             }
-            for name, s in found.by_corpus.items()
+            for name, s in corpora.items()
         },
         "report": encode(report),
     }

@@ -101,6 +101,7 @@ class Scores:
     macro_f1: float
     uar_interval: Interval | None
     accuracy_interval: Interval | None
+    macro_f1_interval: Interval | None
     classes: tuple[ClassScore, ...]
     emotions: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -111,11 +112,18 @@ class Scores:
 
 @dataclass(frozen=True)
 class CalibrationScore:
-    """Expected calibration error before and after temperature scaling, and the bins after it."""
+    """Expected calibration error before and after scaling.
+
+    Attributes:
+        ece_before, ece_after: 0 to 1; bins of few clips stray, so that no model measures 0.
+        bins: after scaling: mean confidence, accuracy, clips.
+        floor: what a model would measure here whose confidences, as they are, were all true.
+    """
 
     ece_before: float
     ece_after: float
     bins: tuple[tuple[float, float, int], ...]
+    floor: float
 
 
 @dataclass(frozen=True)
@@ -182,8 +190,8 @@ def scores(
     Args:
         outcomes: the clips with their labels.
         predicted: index of the emotion said of each clip, [clip].
-        rng: draws the bootstrap; None leaves the intervals out. They are also left out where
-            there are fewer than three speakers to draw from.
+        rng: draws the bootstrap, by speaker, or by clip where there are fewer than three; None
+            leaves the intervals out.
         draws: bootstrap samples.
         confidence: of the intervals, in (0, 1).
         majority: the most frequent emotion of the training clips, for the line that any model
@@ -199,11 +207,22 @@ def scores(
     precision, recall, f1, clips = precision_recall_fscore_support(
         outcomes.labels, predicted, labels=present, zero_division=0.0
     )
-    uar_interval = accuracy_interval = None
-    if rng is not None and len(matrices) >= 3:
+    spans: dict[str, Interval] = {}
+    if rng is not None:
+        over = "speakers"
+        if len(matrices) < bootstrap.FEWEST:
+            over = "clips"
+            alone = np.arange(len(outcomes))
+            matrices = bootstrap.confusions(outcomes.labels, predicted, alone, size)
         sampled = bootstrap.resample(matrices, bootstrap.draw(len(matrices), draws, rng))
-        uar_interval = bootstrap.interval(bootstrap.uar(sampled), confidence)
-        accuracy_interval = bootstrap.interval(bootstrap.accuracy(sampled), confidence)
+        spans = {
+            name: bootstrap.interval(measured(sampled), confidence, over)
+            for name, measured in (
+                ("uar", bootstrap.uar),
+                ("accuracy", bootstrap.accuracy),
+                ("macro_f1", bootstrap.macro_f1),
+            )
+        }
     shown = np.union1d(present, np.flatnonzero(total.sum(axis=0)))
     emotion = majority or outcomes.emotions[int(total.sum(axis=1).argmax())]
     share = np.mean([outcomes.emotions[label] == emotion for label in outcomes.labels])
@@ -213,8 +232,9 @@ def scores(
         uar=float(bootstrap.uar(total)),
         accuracy=float(bootstrap.accuracy(total)),
         macro_f1=float(np.mean(f1)),
-        uar_interval=uar_interval,
-        accuracy_interval=accuracy_interval,
+        uar_interval=spans.get("uar"),
+        accuracy_interval=spans.get("accuracy"),
+        macro_f1_interval=spans.get("macro_f1"),
         classes=tuple(
             ClassScore(outcomes.emotions[i], float(p), float(r), float(f), int(n))
             for i, p, r, f, n in zip(present, precision, recall, f1, clips, strict=True)
@@ -261,7 +281,27 @@ def calibration(outcomes: Outcomes) -> CalibrationScore:
     """Score the confidence of full predictions before and after temperature scaling."""
     before, _ = calibration_error(outcomes.labels, outcomes.raw)
     after, bins = calibration_error(outcomes.labels, outcomes.probabilities)
-    return CalibrationScore(before, after, bins)
+    return CalibrationScore(before, after, bins, honest_error(outcomes.probabilities))
+
+
+def honest_error(probabilities: FloatArray, bins: int = ECE_BINS, draws: int = 200) -> float:
+    """Return the calibration error to expect of a model whose confidences are all true.
+
+    A bin of few clips strays from its confidence by chance, and every bin's distance counts: on
+    a hundred clips the error of a perfectly calibrated model is near 0.1.
+
+    Args:
+        probabilities: [clip, class], rows sum to 1.
+        bins: as in `calibration_error`.
+        draws: how often right and wrong are drawn.
+    """
+    confidence = probabilities.max(axis=1)
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    rng = np.random.default_rng(0)
+    inside = np.eye(bins)[place]  # (clip, bin)
+    right = rng.random((draws, len(confidence))) < confidence
+    distance = np.abs((right - confidence) @ inside)
+    return float(distance.sum(axis=1).mean() / len(confidence))
 
 
 def entropy(probabilities: FloatArray) -> FloatArray:

@@ -22,6 +22,9 @@ Loader = Callable[[Clip], Samples]
 Change = Callable[[Clip, Samples], Samples]
 BATCH = 16
 
+UNLIKE, TORN = "unlike the training speech", "several emotions about equally likely"
+"""The doubts that a model has itself: low energy and high entropy."""
+
 
 class Listener(Protocol):
     """What is asked of a model here; `ser_core.recognizer.Recognizer` is one."""
@@ -54,10 +57,22 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a model said, and which clips it could not be asked about."""
+    """What a model said, and which clips it could not be asked about.
+
+    Attributes:
+        outcomes: labels and probabilities.
+        left_out: clips that were not asked about.
+        doubts: why the page would say "unsure", "" where it would not, [clip]; empty where only
+            the entropy is to be judged.
+        sets: the emotions of each conformal set, bool [clip, emotion], or None.
+        coverage: what the sets were calibrated for.
+    """
 
     outcomes: Outcomes
     left_out: tuple[LeftOut, ...]
+    doubts: tuple[str, ...] = ()
+    sets: npt.NDArray[np.bool_] | None = None
+    coverage: float = 0.9
 
 
 def name_of(clip: Clip) -> str:
@@ -104,9 +119,7 @@ def observe(
         DataError: no clip is left.
     """
     columns = tuple(emotions or model.emotions)
-    place = [columns.index(e) for e in model.emotions if e in columns]
-    if len(place) < len(model.emotions):
-        gone = sorted(set(model.emotions) - set(columns))
+    if gone := sorted(set(model.emotions) - set(columns)):
         raise DataError(f"the columns lack {', '.join(gone)}, which {model.name} can answer")
     kept: list[Clip] = []
     rows: list[npt.NDArray[np.float64]] = []
@@ -139,20 +152,69 @@ def observe(
             "no clip is left to evaluate"
             + (f"; the first was left out because {left_out[0].reason}" if left_out else "")
         )
-    logits = np.concatenate(rows)
-    raw, calibrated = np.zeros((2, len(kept), len(columns)))
-    raw[:, place] = calibration.softmax(logits)
-    calibrated[:, place] = model.calibration.probabilities(logits)
-    return Observed(
-        Outcomes(
-            columns,
-            np.array([columns.index(clip.emotion) for clip in kept], dtype=np.int64),
-            calibrated,
-            raw,
-            tuple(clip.corpus for clip in kept),
-            tuple(clip.sex for clip in kept),
-            tuple(clip.person for clip in kept),
-            tuple(name_of(clip) for clip in kept),
-        ),
-        tuple(left_out),
+    return assemble(
+        model.emotions, model.calibration, kept, np.concatenate(rows), columns, tuple(left_out)
     )
+
+
+def assemble(
+    emotions: Sequence[str],
+    calibrated: Calibration,
+    clips: Sequence[Clip],
+    logits: npt.NDArray[np.float64],
+    columns: Sequence[str],
+    left_out: tuple[LeftOut, ...] = (),
+    refusals: Sequence[str] = (),
+) -> Observed:
+    """Turn logits into what is scored.
+
+    Args:
+        emotions: the model's, the order of the logits.
+        calibrated: the model's calibration.
+        clips: labelled clips, each with an emotion of ``columns``.
+        logits: [clip, emotion].
+        columns: emotions of the outcome, the model's among them.
+        left_out: passed on.
+        refusals: why no answer was given before the model was asked, "" where one was, [clip].
+    """
+    place = [columns.index(emotion) for emotion in emotions]
+    raw, chances = np.zeros((2, len(clips), len(columns)))
+    raw[:, place] = calibration.softmax(logits)
+    own = calibrated.probabilities(logits)
+    chances[:, place] = own
+    sets = np.zeros((len(clips), len(columns)), dtype=np.bool_)
+    for row, held in enumerate(own):
+        sets[row, [place[i] for i in calibrated.conformal_set(held)]] = True
+    outcomes = Outcomes(
+        tuple(columns),
+        np.array([columns.index(clip.emotion) for clip in clips], dtype=np.int64),
+        chances,
+        raw,
+        tuple(clip.corpus for clip in clips),
+        tuple(clip.sex for clip in clips),
+        tuple(clip.person for clip in clips),
+        tuple(name_of(clip) for clip in clips),
+    )
+    said = doubts(calibrated, logits, refusals)
+    return Observed(outcomes, left_out, said, sets, calibrated.coverage)
+
+
+def doubts(
+    calibrated: Calibration, logits: npt.NDArray[np.float64], refusals: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return why each clip would get "unsure" at the page, in a word or two; "" where it doesn't.
+
+    Args:
+        calibrated: whose limits count.
+        logits: [clip, emotion].
+        refusals: reasons known before the model was asked, [clip]; they come first.
+    """
+    entropy = calibration.entropy(calibrated.probabilities(logits))
+    energy, limit = calibration.energy(logits), calibrated.energy_limit
+    said = list(refusals) or [""] * len(logits)
+    for row, (held, force) in enumerate(zip(entropy, energy, strict=True)):
+        if not said[row] and limit is not None and force < limit:
+            said[row] = UNLIKE
+        elif not said[row] and held > calibrated.entropy_limit:
+            said[row] = TORN
+    return tuple(said)

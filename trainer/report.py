@@ -1,9 +1,8 @@
-"""The report on disk: JSON, CSV, one self-contained HTML page, and the table of a terminal."""
+"""The report on disk: JSON and CSV, and the table of a terminal."""
 
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
 import os
@@ -13,16 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import DataError
-from trainer.evaluation import Report
+from trainer.evaluation import CorpusScores, Report
 from trainer.metrics import Scores
 from trainer.records import decode, encode
 
 COLUMNS = ("scope", "name", "emotion", "metric", "value", "low", "high", "clips")
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-    "color:#1c1c22;background:#fff}table{border-collapse:collapse}td,th{padding:.2rem .8rem;"
-    "border-bottom:1px solid #ddd;text-align:right}td:first-child,th:first-child{text-align:left}"
-)
 
 
 def to_json(report: Report) -> str:
@@ -59,8 +53,10 @@ def _rows(report: Report) -> Iterator[tuple[Any, ...]]:
     yield ("all", "full", "", "ece_before", found.calibration.ece_before, "", "", "")
     yield ("all", "full", "", "ece_after", found.calibration.ece_after, "", "", "")
     for name, pair in found.by_corpus.items():
-        yield from _score_rows("corpus", name, pair.restricted)
-        yield from _score_rows("corpus, any emotion", name, pair.full)
+        yield from _corpus_rows("corpus", name, pair)
+    if report.never_heard is not None:
+        for name, pair in report.never_heard.by_corpus.items():
+            yield from _corpus_rows("corpus never heard", name, pair)
     for name, score in found.by_sex.items():
         yield from _score_rows("sex", name, score)
     for row in found.by_speaker:
@@ -77,7 +73,35 @@ def _rows(report: Report) -> Iterator[tuple[Any, ...]]:
         for tested, value in row_values.items():
             yield ("trained on, tested on", f"{trained}, {tested}", "", "uar", value, "", "", "")
     for name, pair in report.leave_one_out.items():
-        yield from _score_rows("never heard", name, pair.restricted)
+        yield from _score_rows("left out", name, pair.restricted)
+    for one in report.conditions:
+        for metric in ("corpus_uar", "accuracy", "ece", "unsure"):
+            yield ("condition", one.name, "", metric, getattr(one, metric), "", "", one.clips)
+        for name, value in one.by_corpus.items():
+            yield ("condition, corpus", f"{one.name}, {name}", "", "uar", value, "", "", "")
+    for sound in report.non_speech:
+        yield ("not speech", sound.kind, "", "unsure", sound.unsure, "", "", sound.sounds)
+    for table in report.tables:
+        for cells in table.rows:
+            for column, cell in zip(table.columns[1:], cells[1:], strict=True):
+                yield (table.title, cells[0], "", column, cell, "", "", "")
+
+
+def _corpus_rows(scope: str, name: str, pair: CorpusScores) -> Iterator[tuple[Any, ...]]:
+    yield from _score_rows(scope, name, pair.restricted)
+    yield from _score_rows(f"{scope}, any emotion", name, pair.full)
+    clips = pair.restricted.clips
+    if pair.calibration is not None:
+        for metric in ("ece_before", "ece_after", "floor"):
+            yield (scope, name, "", metric, getattr(pair.calibration, metric), "", "", clips)
+        for said, true, count in pair.calibration.bins:
+            yield (f"{scope}, calibration", name, "", f"at {said:.4f}", true, "", "", count)
+    if pair.unsure is not None:
+        for metric in ("share", "accuracy_when_sure", "accuracy_when_unsure"):
+            yield (scope, name, "", f"unsure_{metric}", getattr(pair.unsure, metric), "", "", clips)
+    if pair.sets is not None:
+        for metric in ("held", "size", "alone"):
+            yield (scope, name, "", f"sets_{metric}", getattr(pair.sets, metric), "", "", clips)
 
 
 def _score_rows(scope: str, name: str, score: Scores) -> Iterator[tuple[Any, ...]]:
@@ -112,12 +136,17 @@ def terminal(report: Report) -> str:
     found = report.evaluation
     rows = [("all", found.overall, found.full)]
     rows += [(name, pair.restricted, pair.full) for name, pair in found.by_corpus.items()]
+    if report.never_heard is not None:
+        heard = report.never_heard.by_corpus.items()
+        rows += [(f"{name}, never heard", pair.restricted, pair.full) for name, pair in heard]
     rows += [(f"sex {name}", score, score) for name, score in found.by_sex.items()]
     lines = [f"{report.model} {report.version}", table(rows)]
     lines.append(
         f"expected calibration error {found.calibration.ece_before:.3f} before temperature "
-        f"scaling, {found.calibration.ece_after:.3f} after"
+        f"scaling, {found.calibration.ece_after:.3f} after "
+        f"({found.calibration.floor:.3f} if every confidence were true)"
     )
+    lines.append(f"unsure of {found.unsure.share:.1%} of the clips")
     if found.worst_speaker is not None:
         lines.append(
             f"median speaker {found.median_speaker_uar:.3f}, "
@@ -126,117 +155,11 @@ def terminal(report: Report) -> str:
     lines += [f"left out: {n} clips ({reason})" for reason, n in found.left_out.items()]
     for name, values in report.robustness.items():
         lines.append(f"{name:<16} " + "  ".join(f"{value:.3f}" for value in values))
+    for one in report.conditions:
+        lines.append(f"{one.name:<16} mean UAR {one.corpus_uar:.3f}, unsure {one.unsure:.1%}")
+    for sound in report.non_speech:
+        lines.append(f"{sound.kind:<16} unsure {sound.unsure:.1%} of {sound.sounds} sounds")
     return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
-
-
-def to_html(report: Report) -> str:
-    """Return one page with every figure drawn; it needs no network and no other file."""
-    from plotly.offline import get_plotlyjs
-
-    title = html.escape(f"{report.model} {report.version}".strip())
-    found = report.evaluation
-    rows = [("all", found.overall, found.full)]
-    rows += [(name, pair.restricted, pair.full) for name, pair in found.by_corpus.items()]
-    body = [f"<h1>{title}</h1>", _html_table(rows)]
-    for heading, figure in _figures(report):
-        drawn = figure.to_html(full_html=False, include_plotlyjs=False)
-        body.append(f"<h2>{html.escape(heading)}</h2>{drawn}")
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in report.notes)
-    facts = "".join(
-        f"<li>{html.escape(k)}: {html.escape(v)}</li>" for k, v in report.provenance.items() if v
-    )
-    body.append(f"<h2>Notes</h2><ul>{notes}{facts}</ul>")
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        f"<title>{title}</title><style>{_STYLE}</style>"
-        f"<script>{get_plotlyjs()}</script></head><body>{''.join(body)}</body></html>\n"
-    )
-
-
-def _html_table(rows: Sequence[tuple[str, Scores, Scores]]) -> str:
-    heads = ("", "UAR", "95 %", "accuracy", "macro-F1", "UAR, any emotion", "majority", "clips")
-    lines = ["<table><tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"]
-    for name, own, full in rows:
-        span = own.uar_interval
-        cells = (
-            html.escape(name),
-            f"{own.uar:.3f}",
-            f"{span.low:.3f} – {span.high:.3f}" if span else "",
-            f"{own.accuracy:.3f}",
-            f"{own.macro_f1:.3f}",
-            f"{full.uar:.3f}",
-            f"{own.majority_uar:.3f}",
-            str(own.clips),
-        )
-        lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    return "".join([*lines, "</table>"])
-
-
-def _figures(report: Report) -> Iterator[tuple[str, Any]]:
-    import plotly.graph_objects as go
-
-    found = report.evaluation
-    yield "Confusion, restricted to each corpus' emotions", _confusion(found.overall)
-    yield "Confusion, any emotion", _confusion(found.full)
-    bars = go.Figure(
-        [
-            go.Bar(
-                name=metric,
-                x=[c.emotion for c in found.overall.classes],
-                y=[getattr(c, metric) for c in found.overall.classes],
-            )
-            for metric in ("precision", "recall", "f1")
-        ]
-    )
-    yield "By emotion", bars.update_yaxes(range=[0, 1])
-    ideal = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", name="honest", line={"dash": "dot"})
-    bins = found.calibration.bins
-    honest = go.Scatter(
-        x=[b[0] for b in bins],
-        y=[b[1] for b in bins],
-        text=[f"{b[2]} clips" for b in bins],
-        mode="lines+markers",
-        name="after temperature scaling",
-    )
-    yield "Confidence against accuracy", _axes(go.Figure([ideal, honest]), "confidence", "accuracy")
-    share = [p.coverage for p in found.coverage]
-    curves = [
-        go.Scatter(x=share, y=[p.accuracy for p in found.coverage], name="accuracy"),
-        go.Scatter(x=share, y=[p.uar for p in found.coverage], name="UAR"),
-    ]
-    yield "When only the surest are answered", _axes(go.Figure(curves), "share answered", "")
-    if found.by_speaker:
-        dots = go.Bar(
-            x=[row.speaker for row in found.by_speaker], y=[row.uar for row in found.by_speaker]
-        )
-        yield "By speaker", _axes(go.Figure(dots), "", "UAR")
-    if report.robustness:
-        names = list(report.robustness)
-        values = [list(report.robustness[name]) for name in names]
-        yield "UAR under augmentation", _heat(values, ["mild", "medium", "strong"], names)
-    if report.cross_corpus:
-        names = list(report.cross_corpus)
-        values = [[report.cross_corpus[row][column] for column in names] for row in names]
-        yield "Trained on (rows), tested on (columns): UAR", _heat(values, names, names)
-
-
-def _confusion(score: Scores) -> Any:
-    rows = [[value / max(1, sum(row)) for value in row] for row in score.confusion]
-    figure = _heat(rows, list(score.emotions), list(score.emotions))
-    return _axes(figure, "said", "true")
-
-
-def _heat(values: list[list[float]], x: list[str], y: list[str]) -> Any:
-    import plotly.graph_objects as go
-
-    heat = go.Heatmap(
-        z=values, x=x, y=y, zmin=0, zmax=1, colorscale="Blues", texttemplate="%{z:.2f}"
-    )
-    return go.Figure(heat).update_yaxes(autorange="reversed")
-
-
-def _axes(figure: Any, x: str, y: str) -> Any:
-    return figure.update_xaxes(title=x).update_yaxes(title=y)
 
 
 def write_text(path: Path, text: str) -> None:

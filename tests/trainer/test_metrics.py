@@ -14,7 +14,8 @@ from trainer.metrics import Outcomes
 from trainer.observe import LeftOut, Observed
 from trainer.promotion import Rule, decide
 from trainer.records import decode, encode
-from trainer.report import from_json, to_csv, to_html, to_json
+from trainer.report import from_json, to_csv, to_json
+from trainer.report_page import to_html
 
 EMOTIONS = ("anger", "joy", "sadness", "surprise")
 
