@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from label_store.consensus import ConsensusLabel, consensus
+from label_store.people import who_counts
 from label_store.store import LabelStore
 from ser_core.corpora.clip import Clip
 from ser_core.grouping import person_of, rank
@@ -75,7 +76,11 @@ def new_labels(
     trusted: Collection[str] | None = None,
     min_votes: int = 1,
 ) -> int:
-    """Count trusted consensus labels that are new or different since an event number."""
+    """Count trusted consensus labels that are new or different since an event number.
+
+    Without names the store's own list of trusted annotators says whose labels count.
+    """
+    trusted = who_counts(store.folder, trusted)
     before = {
         (label.clip_hash, label.start): label.emotion
         for label in consensus(store, trusted, min_votes=min_votes, until=since).labels

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from label_store.consensus import consensus
+from label_store.people import who_counts
 from label_store.store import LabelStore
 from ser_core import checkpoint
 from ser_core.champion import champion_folder, models_folder
@@ -42,7 +43,7 @@ FINE_TUNE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Labels:
-    """Which annotators count: ``trusted`` None = all that may write."""
+    """Which annotators count: ``trusted`` None = those that the Corpus tab's list trusts."""
 
     trusted: Collection[str] | None = None
     min_votes: int = 1
@@ -134,7 +135,8 @@ def run_once(
         if new < min_new and not force:
             return Outcome(f"{new} new labels of {min_new} wanted: nothing trained")
         plain = prepare(settings, cache_folder(home), emotions=specification.emotions, tick=tick)
-        found = consensus(store, labels.trusted, min_votes=labels.min_votes)
+        trusted = who_counts(store.folder, labels.trusted)
+        found = consensus(store, trusted, min_votes=labels.min_votes)
         _require_readable(store, progress)
         joined = corrections.join(
             plain,

@@ -14,7 +14,7 @@ from label_store.agreement import agreement, votes
 from label_store.corpus_table import SORTS, Query
 from label_store.errors import StoreError
 from ser_core.errors import SerError
-from ui import corpus_exchange, corpus_parts, corpus_pictures, parts
+from ui import corpus_exchange, corpus_parts, corpus_people_panel, corpus_pictures, parts
 from ui.analysis import PageError
 from ui.corpus_desk import CorpusDesk
 from ui.identity import Annotator
@@ -51,6 +51,7 @@ def build(services: Services) -> None:
         turn = gr.Button("Turn them down", size="sm", elem_id="corpus-reject")
     with gr.Accordion("Import and export", open=False, elem_id="corpus-exchange"):
         imported = corpus_exchange.build(desk)
+    corpus_people_panel.build(desk, picked)
     with gr.Accordion("Balance and agreement", open=False, elem_id="corpus-figures") as figures:
         balance = gr.Plot(show_label=False, container=False, elem_classes="picture")
         words = gr.HTML()
@@ -225,24 +226,11 @@ def _actor(desk: CorpusDesk, shelf: Shelf) -> Callable[..., Any]:
 def _batcher(desk: CorpusDesk, act: str) -> Callable[..., Any]:
     def batch(picked: str, query: Query, request: gr.Request) -> Any:
         who = desk.services.identity.annotator(request)
-        keys = parsed_keys(picked)
+        keys = corpus_parts.parsed_keys(picked)
         status = batched(desk, who, request.session_hash or "", act, keys)
         return view(desk, query, status)
 
     return batch
-
-
-def parsed_keys(picked: str) -> list[str]:
-    """Return the keys that the page sent, none where it sent nothing sensible.
-
-    >>> parsed_keys('["a", "b"]'), parsed_keys("x")
-    (['a', 'b'], [])
-    """
-    try:
-        found = json.loads(picked or "[]")
-    except ValueError:
-        return []
-    return [str(key) for key in found][:1000] if isinstance(found, list) else []
 
 
 def _asker(desk: CorpusDesk) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from html import escape
 
@@ -52,6 +53,19 @@ PICKED = (
     "'#corpus-table input[data-pick]:checked')].map((box) => box.dataset.pick)), ...rest]"
 )
 """Brings the keys of the ticked rows."""
+
+
+def parsed_keys(picked: str) -> list[str]:
+    """Return the keys that the page sent, none where it sent nothing sensible.
+
+    >>> parsed_keys('["a", "b"]'), parsed_keys("x")
+    (['a', 'b'], [])
+    """
+    try:
+        found = json.loads(picked or "[]")
+    except ValueError:
+        return []
+    return [str(key) for key in found][:1000] if isinstance(found, list) else []
 
 
 def table(page: Page, query: Query, reasons: Mapping[str, str], *, playing: str = "") -> str:

@@ -70,7 +70,7 @@ def build(services: Services) -> None:
         with gr.Column(scale=5, min_width=300):
             card = gr.HTML(label_parts.WAITING, elem_id="label-card")
             buttons = _choices()
-            status = gr.HTML(parts.status(ASK), elem_id="label-saved")
+            status = gr.HTML(parts.status(""), elem_id="label-saved")
             confirm, skip, undo = _acts()
             certainty, note, reason = _details()
         with gr.Column(scale=6, min_width=300):

@@ -15,7 +15,7 @@ from label_store.event import LabelEvent
 from ser_core.errors import UnknownEmotionError
 from ui import corpus_parts
 from ui.analysis import PageError
-from ui.corpus import acted, batched, choices, drawn, filtered, parsed_keys, view
+from ui.corpus import acted, batched, choices, drawn, filtered, view
 from ui.corpus_catalogue import Catalogue, Source
 from ui.corpus_desk import CorpusDesk
 from ui.corpus_exchange import applied, exported, previewed
@@ -112,7 +112,7 @@ def test_raw_messages_get_a_sentence(desk: CorpusDesk) -> None:
     for message in ("", "[]", "7", "{", '{"do": "play", "key": "nope"}', '{"do": ["x"]}', "null"):
         out = acted(desk, shelf, ADA, "s", Query(), message)
         assert len(out) == 4
-    assert parsed_keys('{"a": 1}') == []
+    assert corpus_parts.parsed_keys('{"a": 1}') == []
     assert desk.services.store.revision == 0
 
 

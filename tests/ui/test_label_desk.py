@@ -6,9 +6,11 @@ import errno
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -19,10 +21,11 @@ from label_store.store import LabelStore
 from ui.analysis import PageError
 from ui.corpus_catalogue import Source
 from ui.identity import Annotator
-from ui.label import parsed, side
+from ui.label import decided, opened, parsed, side, undone
 from ui.label_clip import GoneError, Ready, Shelf, read_bytes, sound_url
 from ui.label_desk import Desk
-from ui.label_parts import card
+from ui.label_parts import WHY, card
+from ui.label_references import reference_emotions
 from ui.label_shown import STALE, Choice, Shown
 from ui.services import AppSettings, Services
 
@@ -378,3 +381,92 @@ def voice_like() -> Callable[[float], Any]:
         return from_array((0.2 * np.sin(900 * time)).astype(np.float32), 16_000)
 
     return make
+
+
+def test_blind_hides_the_name_and_every_hint_until_the_decision(desk: Desk) -> None:
+    clip = shown(desk, blind=True)
+    name = clip.source.name
+    text = card(clip) + side(desk, ADA, clip)
+    for hint in (name, name.rpartition("/")[2], "emodb", clip.source.emotion, "joy", "speaker"):
+        assert hint not in text
+    for why in ("label-error", "disagreement", "balance", "entropy"):
+        assert WHY[why] not in card(replace(clip, why=why))
+    assert reference_emotions(desk, clip) == []
+    troubled = replace(clip, ready=replace(clip.ready, trouble=f"{name}: no prediction"))
+    assert name not in card(troubled)
+    out = decided(desk, ADA, "s", Choice(clip.ticket, "label", "anger"), blind=True)
+    assert f"It was {name}; the table says joy; the model hears joy." in out[2]
+    assert name in side(desk, ADA)
+
+
+def test_an_open_clip_keeps_its_name_to_itself_also_among_the_last_decisions(desk: Desk) -> None:
+    clip = shown(desk)
+    choose(desk)
+    desk.reopen(ADA, "s", clip.sha, blind=True)
+    again = desk.current("s")
+    assert again is not None
+    text = side(desk, ADA, again)
+    assert clip.source.name not in text
+    assert "the clip before you" in text
+    out = undone(desk, ADA, "s", blind=True)
+    assert clip.source.name not in out[2]
+
+
+def test_u_goes_on_with_the_decisions_of_earlier_sittings(desk: Desk) -> None:
+    first = shown(desk, session="monday")
+    choose(desk, session="monday")
+    desk.leave("monday")
+    later = Desk(desk.services, np.random.default_rng(1), shelf=QuickShelf(desk.services))
+    second = shown(later, session="tuesday")
+    assert first.sha in side(later, ADA)
+    choose(later, session="tuesday")
+    assert later.undo(ADA, "tuesday", blind=False)[0].event.clip == second.sha
+    saved, again = later.undo(ADA, "tuesday", blind=False)
+    assert (saved.event.clip, saved.event.session) == (first.sha, "tuesday")
+    assert again is not None
+    assert again.sha == first.sha
+    assert "data-reopen" not in side(later, ADA)
+    with pytest.raises(NothingToUndoError):
+        later.undo(ADA, "tuesday", blind=False)
+
+
+def test_u_spares_another_page_that_is_open(desk: Desk) -> None:
+    shown(desk, session="one")
+    choose(desk, session="one")
+    shown(desk, session="two")
+    with pytest.raises(NothingToUndoError):
+        desk.undo(ADA, "two", blind=False)
+
+
+def test_a_late_key_brings_the_page_up_to_date(desk: Desk) -> None:
+    old = shown(desk).ticket
+    choose(desk)
+    out = decided(desk, ADA, "s", Choice(old, "label", "joy"), blind=False)
+    now = desk.current("s")
+    assert now is not None
+    assert now.ticket in out[0]
+    assert "refused" in out[2]
+    assert desk.services.store.revision == 1
+
+
+def test_a_key_without_a_clip_is_answered(tmp_path: Path) -> None:
+    services = Services(AppSettings(home=tmp_path / "empty"))
+    desk = Desk(services, np.random.default_rng(0), shelf=QuickShelf(services))
+    out = decided(desk, ADA, "s", Choice("", "label", "joy"), blind=False)
+    assert "no clip on the page" in out[2]
+    assert "nothing to label yet" in out[0]
+
+
+def test_looking_again_at_the_same_clip_keeps_what_was_said(desk: Desk) -> None:
+    desk.listens = False
+    assert "press the digit" in opened(desk, ADA, "s", blind=False)[2]
+    assert opened(desk, ADA, "s", blind=False)[2] == gr.skip()
+
+
+def test_on_gold_clips_the_answers_of_others_are_no_conflict(desk: Desk) -> None:
+    clip = shown(desk)
+    desk.queue().gold = {clip.sha: ""}
+    vote = LabelEvent(action="label", annotator="bob", clip=clip.sha, emotion="fear")
+    desk.services.store.append(vote)
+    desk.decide(ADA, "s", Choice(clip.ticket, "label", "anger"))
+    assert desk.services.store.clip(clip.sha).whole() == {"ada": "anger", "bob": "fear"}
