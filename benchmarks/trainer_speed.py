@@ -4,7 +4,8 @@
 
 - trainer: the loop as `python -m trainer fit` runs it: augmentation, front-end, masks, the step,
   clips from the decoded cache.
-- bare: the same backbone, precision and optimizer on random feature maps that are in memory.
+- bare: the same backbone, precision and optimizer on random feature maps that are in memory, of
+  the shape that the trainer's have (every batch shows two seconds of its clips).
 - plain: what one writes in an afternoon: float32, soundfile and librosa in the loop, torchvision.
 
 They take turns, so that a busy machine slows all three alike; the ratios count. Asked for:
@@ -34,6 +35,9 @@ from trainer.loop import Loop, Progress
 from trainer.prepare import Prepared, prepare
 from trainer.settings import Settings, preset
 
+SHOWN = 2.0
+"""Seconds of its clips that a batch shows: the mean of what the default preset draws."""
+
 
 def bare_loop(loop: Loop, settings: Settings) -> Callable[[], None]:
     """Return a step of a fresh copy of the loop's backbone on random maps of the same shape."""
@@ -43,7 +47,8 @@ def bare_loop(loop: Loop, settings: Settings) -> Callable[[], None]:
     model.train()
     optimizer = make_optimizer(model, settings)
     dtype = autocast_dtype(settings.precision, torch.device("cpu"))
-    waveform = torch.zeros(1, 1, loop.specification.samples)
+    shown = round(SHOWN * loop.specification.sample_rate)
+    waveform = torch.zeros(1, 1, shown)
     shape = model.features(waveform, torch.tensor([waveform.shape[-1]])).values.shape[1:]
     values = torch.randn(settings.batch_size, *shape).contiguous(memory_format=torch.channels_last)
     lengths = torch.full((settings.batch_size,), shape[-1])
@@ -73,7 +78,7 @@ def plain_loop(prepared: Prepared, settings: Settings) -> Callable[[], None]:
     def picture(path: Path) -> np.ndarray:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
         mono = librosa.resample(samples.mean(axis=1), orig_sr=rate, target_sr=16_000)
-        mono = librosa.util.fix_length(mono, size=round(settings.seconds * 16_000))
+        mono = librosa.util.fix_length(mono, size=round(SHOWN * 16_000))
         mono = mono + 0.005 * rng.standard_normal(len(mono)).astype(np.float32)
         mel = librosa.feature.melspectrogram(
             y=mono,
@@ -156,6 +161,7 @@ def main() -> None:
                 "batch_size": args.batch,
                 "epoch_clips": args.batch * args.steps,
                 "epochs": args.rounds,
+                "crop_seconds": [SHOWN, SHOWN],
             }
         )
         found = measure(settings, args.steps, args.rounds, work)

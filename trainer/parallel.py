@@ -130,7 +130,8 @@ def sum_gradients(parameters: Sequence[nn.Parameter]) -> None:
     start = 0
     for parameter, grad in zip(parameters, grads, strict=True):
         size = grad.numel()
-        parameter.grad = flat[start : start + size].view_as(grad).clone()
+        # Copied into what is there, so that it keeps its layout in memory.
+        parameter.grad = grad.copy_(flat[start : start + size].view(grad.shape))
         start += size
 
 

@@ -55,7 +55,10 @@ def _shift(samples: Samples, rate: int, values: Values) -> Samples:
 
 def _speed(samples: Samples, rate: int, values: Values) -> Samples:
     factor = values["factor"]
-    return resample(samples, factor, 1.0, max(1, round(samples.shape[1] / factor)))
+    # A ratio of whole numbers is resampled three times faster than one of any digits; a
+    # thousandth is less than two cents, a third of what a good ear tells apart.
+    whole = round(1000 * factor)
+    return resample(samples, whole, 1000, max(1, round(samples.shape[1] / factor)))
 
 
 def resample(samples: Samples, source: float, target: float, length: int) -> Samples:
