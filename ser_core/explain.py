@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 
 MOST_WINDOWS = 64
 """Most windows explained at once; of a longer clip the first of them."""
+
+BATCH = 8
+"""Windows that go through the model together; their gradients are held meanwhile."""
+
+_LAYERS: WeakKeyDictionary[nn.Module, nn.Module] = WeakKeyDictionary()
+"""The layer to look at, by backbone, for finding it takes a pass."""
 
 
 class Explanation(NamedTuple):
@@ -37,7 +45,38 @@ class Explanation(NamedTuple):
     frequencies: NDArray[np.float64]
 
 
-def gradcam(recognizer: Recognizer, audio: Audio, emotion: str | None = None) -> Explanation:
+@dataclass(frozen=True)
+class View:
+    """What a model is shown of a clip, made once and asked about for any emotion.
+
+    Attributes:
+        values: normalised maps ``[window, channel, bin, frame]``.
+        lengths: valid frames of each window, ``[window]``.
+        seconds: how much of the clip the windows span.
+    """
+
+    values: Tensor
+    lengths: Tensor
+    seconds: float
+
+
+def view(recognizer: Recognizer, audio: Audio) -> View:
+    """Return what the model is shown of a clip, window by window, the first ``MOST_WINDOWS``.
+
+    Args:
+        recognizer: the model.
+        audio: the clip at the model's rate.
+    """
+    window, length = recognizer.specification.samples, audio.samples.shape[1]
+    starts = list(range(0, length, window))[:MOST_WINDOWS]
+    if len(starts) > 1 and length - starts[-1] < window // 10:
+        starts.pop()
+    maps = [recognizer.features(audio.samples[:, start : start + window]) for start in starts]
+    seconds = min(starts[-1] + window, length) / audio.sample_rate
+    return View(torch.cat([m.values for m in maps]), torch.cat([m.lengths for m in maps]), seconds)
+
+
+def gradcam(recognizer: Recognizer, audio: Audio | View, emotion: str | None = None) -> Explanation:
     """Return where in the clip the model found what speaks for an emotion.
 
     The maps of the last convolution are weighted by the mean gradient of the emotion's logit
@@ -46,28 +85,28 @@ def gradcam(recognizer: Recognizer, audio: Audio, emotion: str | None = None) ->
 
     Args:
         recognizer: the model.
-        audio: the clip at the model's rate.
-        emotion: one of ``recognizer.emotions``; None means the likeliest over the clip.
+        audio: the clip at the model's rate, or its `view`, which spares making it for each
+            emotion.
+        emotion: one of ``recognizer.emotions``; None means the likeliest over the clip, which
+            takes the clip itself.
 
     Raises:
         SerError: the model knows no such emotion, or has no picture to look at.
     """
-    logits = recognizer.clip_logits([audio.samples])[0]
-    target = int(np.argmax(logits)) if emotion is None else _index(recognizer, emotion)
-    window = recognizer.specification.samples
-    starts = list(range(0, audio.samples.shape[1], window))[:MOST_WINDOWS]
-    if len(starts) > 1 and audio.samples.shape[1] - starts[-1] < window // 10:
-        starts.pop()
-    mels, heats = [], []
-    for start in starts:
-        mel, heat = _window(recognizer, audio.samples[:, start : start + window], target)
-        mels.append(mel)
-        heats.append(heat)
-    heat = np.concatenate(heats, axis=1)
+    if emotion is not None:
+        target = _index(recognizer, emotion)
+    elif isinstance(audio, View):
+        raise SerError("Name the emotion to look for; a view alone does not tell the likeliest.")
+    else:
+        target = int(np.argmax(recognizer.clip_logits([audio.samples])[0]))
+    seen = audio if isinstance(audio, View) else view(recognizer, audio)
+    spread = _heat(recognizer, seen, target)
+    valid = [max(1, int(length)) for length in seen.lengths]
+    maps = seen.values.mean(dim=1)
+    mel = np.concatenate([m[:, :n].numpy() for m, n in zip(maps, valid, strict=True)], axis=1)
+    heat = np.concatenate([h[:, :n].numpy() for h, n in zip(spread, valid, strict=True)], axis=1)
     peak = float(heat.max())
-    mel = np.concatenate(mels, axis=1)
-    seconds = min(starts[-1] + window, audio.samples.shape[1]) / audio.sample_rate
-    times = np.arange(mel.shape[1]) * (seconds / mel.shape[1])
+    times = np.arange(mel.shape[1]) * (seen.seconds / mel.shape[1])
     return Explanation(mel, heat / peak if peak > 0 else heat, times, _frequencies(recognizer, mel))
 
 
@@ -78,29 +117,34 @@ def _index(recognizer: Recognizer, emotion: str) -> int:
     return recognizer.emotions.index(emotion)
 
 
-def _window(
-    recognizer: Recognizer, samples: NDArray[np.float32], target: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _heat(recognizer: Recognizer, seen: View, target: int) -> Tensor:
+    """Return how much each place spoke for an emotion, ``[window, bin, frame]`` on the CPU."""
     from captum.attr import LayerGradCam
 
-    found = recognizer.features(samples)
-    lengths = found.lengths.clone().to(recognizer.device)
-    values = found.values.clone().to(recognizer.device).requires_grad_()
-    backbone = recognizer.model.backbone
+    backbone, parts = recognizer.model.backbone, []
+    for first in range(0, len(seen.values), BATCH):
+        values = seen.values[first : first + BATCH].clone().to(recognizer.device).requires_grad_()
+        lengths = seen.lengths[first : first + BATCH].clone().to(recognizer.device)
 
-    def answer(values: Tensor) -> Tensor:
-        logits: Tensor = backbone(FeatureMap(values, lengths))
-        return logits
+        def answer(values: Tensor, lengths: Tensor = lengths) -> Tensor:
+            logits: Tensor = backbone(FeatureMap(values, lengths))
+            return logits
 
-    # Captum hooks the layer while it works, so nobody else may run the model meanwhile.
-    with recognizer._lock, torch.enable_grad():
-        layer = _last_maps(backbone, answer, values)
-        heat = LayerGradCam(answer, layer).attribute(values, target=target, relu_attributions=True)
-    valid = max(1, int(lengths[0]))
-    shape = values.shape[-2:]
-    spread = nn.functional.interpolate(heat.detach(), shape, mode="bilinear", align_corners=False)
-    mel = values.detach()[0].mean(dim=0)[:, :valid].cpu().numpy()
-    return mel, spread[0, 0, :, :valid].cpu().numpy().astype(np.float32)
+        # Captum hooks the layer while it works, so nobody else may run the model meanwhile.
+        with recognizer._lock, torch.enable_grad():
+            layer = _LAYERS.get(backbone)
+            if layer is None:
+                layer = _LAYERS[backbone] = _last_maps(backbone, answer, values)
+            heat = LayerGradCam(answer, layer).attribute(
+                values, target=target, relu_attributions=True
+            )
+        shape = values.shape[-2:]
+        parts.append(
+            nn.functional.interpolate(
+                heat.detach().float(), shape, mode="bilinear", align_corners=False
+            )[:, 0].cpu()
+        )
+    return torch.cat(parts)
 
 
 def _last_maps(backbone: nn.Module, answer: Any, values: Tensor) -> nn.Module:

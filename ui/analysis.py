@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from label_store.event import Saved
     from ser_core.audio import Audio
     from ser_core.prediction import Prediction
-    from ui.figures import Heat, Mel
+    from ui.figures import Mel
 
 Progress = Callable[[int, int], None]
 
@@ -83,9 +83,7 @@ def read(services: Services, path: str | Path) -> Audio:
     )
 
 
-def draw(
-    services: Services, clip: Audio, prediction: Prediction, heat: Heat | None = None
-) -> go.Figure:
+def draw(services: Services, clip: Audio, prediction: Prediction) -> go.Figure:
     """Draw a clip with what the model said of it."""
     from ser_core.audio import mono
     from ui.figures import clip_figure
@@ -96,7 +94,6 @@ def draw(
         mel_picture(services, clip),
         windows=prediction.windows,
         speech=prediction.speech if prediction.emotion is not None else None,
-        heat=heat,
     )
 
 
@@ -130,7 +127,7 @@ def keep(
         raise PageError(who.reason)
     if held is None:
         raise PageError("There is no clip to label yet. Upload or record one first.")
-    data = _bytes(held)
+    data = bytes_of(held)
     said = held.prediction
     event = LabelEvent(
         action="label" if who.may_write else "suggest",
@@ -158,7 +155,12 @@ def storable(name: str) -> str:
     return line[-200:] if line.strip() else "clip"
 
 
-def _bytes(held: Held) -> bytes:
+def bytes_of(held: Held) -> bytes:
+    """Return the clip's bytes, which are still those that were judged.
+
+    Raises:
+        PageError: they are gone or changed.
+    """
     gone = f"{held.name or 'The clip'} is no longer on the server. Upload it again, then choose."
     try:
         data = Path(held.path).read_bytes()
@@ -167,35 +169,3 @@ def _bytes(held: Held) -> bytes:
     if hashlib.sha256(data).hexdigest() != held.sha256:
         raise PageError(gone)
     return data
-
-
-def look(services: Services, held: Held | None, emotion: str | None) -> go.Figure:
-    """Draw the clip again, with where the model looked for an emotion laid over it.
-
-    Args:
-        services: the model.
-        held: the clip on the page.
-        emotion: which class to ask for; None draws no overlay.
-
-    Raises:
-        PageError: there is no clip, or it has gone.
-        SerError: the model has no such emotion or no layer to look at.
-    """
-    import numpy as np
-
-    from ui.figures import Heat
-
-    if held is None:
-        raise PageError("There is no clip to look at yet. Upload or record one first.")
-    recognizer = services.serving.recognizer
-    _bytes(held)
-    clip = read(services, held.path)
-    prediction = recognizer.predict(clip)
-    heat = None
-    if emotion is not None:
-        from ser_core.explain import gradcam
-
-        _, values, times, _ = gradcam(recognizer, clip, emotion)
-        step = float(times[1] - times[0]) if len(times) > 1 else clip.seconds
-        heat = Heat(np.asarray(values, np.float32), float(times[0]), float(times[-1]) + step)
-    return draw(services, clip, prediction, heat)

@@ -126,7 +126,6 @@ def clip_figure(
     *,
     windows: Sequence[Window] = (),
     speech: Sequence[tuple[float, float]] | None = None,
-    heat: Heat | None = None,
 ) -> go.Figure:
     """Draw a clip: waveform, emotions over time where there are several windows, mel spectrogram.
 
@@ -136,7 +135,6 @@ def clip_figure(
         mel: the spectrogram.
         windows: what the model said over time; one window draws no time line.
         speech: stretches of speech in seconds; what lies between is shaded. None shades nothing.
-        heat: where the model looked, laid over the spectrogram.
     """
     from plotly.graph_objects import Figure
     from plotly.subplots import make_subplots
@@ -163,10 +161,24 @@ def clip_figure(
         _add_line(figure, windows)
     row = len(heights)
     figure.add_trace(_mel(mel), row=row, col=1)
-    if heat is not None:
-        figure.add_trace(_heat(heat, len(mel.frequencies)), row=row, col=1)
     _dress(figure, mel, seconds, several, _peak(samples))
     return figure
+
+
+def with_heat(figure: go.Figure, heat: Heat) -> go.Figure:
+    """Return a copy of a clip's figure with where the model looked laid over its spectrogram.
+
+    Args:
+        figure: from `clip_figure`.
+        heat: where the model looked.
+    """
+    import plotly.graph_objects as go
+
+    shown = go.Figure(figure)
+    (mel,) = (trace for trace in shown.data if trace.type == "heatmap")
+    laid = _heat(heat, len(mel.z))
+    laid.update(xaxis=mel.xaxis, yaxis=mel.yaxis)
+    return shown.add_trace(laid)
 
 
 def silences(speech: Sequence[tuple[float, float]], seconds: float) -> list[tuple[float, float]]:

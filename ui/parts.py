@@ -93,6 +93,23 @@ def problem(text: str) -> str:
     )
 
 
+def limits(seconds: float, size: int) -> str:
+    """Return what may be uploaded, told before somebody tries.
+
+    Args:
+        seconds: longest recording taken.
+        size: largest file taken, in bytes.
+
+    >>> limits(3600, 120 * 2**20)[-56:]
+    '…), at most 120 MB and 60 minutes. Longer? Cut it first.'
+    """
+    room = f"{size / 2**20:.0f} MB" if size >= 2**20 else f"{size / 2**10:.0f} kB"
+    return (
+        "Any sound file (WAV, FLAC, OGG, Opus, MP3, M4A, WebM …), "
+        f"at most {room} and {seconds / 60:.0f} minutes. Longer? Cut it first."
+    )
+
+
 def status(text: str, kind: str = "") -> str:
     """Return the line under the choice of emotions; ``kind`` is ``done``, ``refused`` or ""."""
     return f'<p class="saved {kind}" role="status">{escape(text)}</p>'

@@ -11,7 +11,8 @@ import gradio as gr
 from ser_core.emotions import EMOTIONS
 from ser_core.errors import SerError
 from ui import downloads, over_time, parts, several
-from ui.analysis import Analysis, Held, PageError, analyse, keep, look
+from ui.analysis import Analysis, Held, PageError, analyse, keep
+from ui.looking import Looks
 from ui.services import Services
 from ui.theme import key_class
 
@@ -21,7 +22,7 @@ ASK = "Choose what you hear, or press its number. Confirming counts as much as c
 
 def build(services: Services) -> None:
     """Build the tab inside the current Blocks."""
-    held = gr.State(None)
+    held, looks = gr.State(None), Looks(services)
     with gr.Row(elem_id="bench"):
         with gr.Column(scale=5, min_width=300, elem_id="bench-left"):
             sound = gr.Audio(
@@ -33,6 +34,8 @@ def build(services: Services) -> None:
                 elem_id="clip",
                 waveform_options=gr.WaveformOptions(show_recording_waveform=False),
             )
+            room = parts.limits(services.settings.max_seconds, services.settings.max_bytes)
+            gr.HTML(f'<p class="hint">{room}</p>', elem_id="clip-limits")
             examples = example_files(services)
             picks = _example_buttons(examples)
             with gr.Column(visible=False, elem_id="put-right") as right:
@@ -64,7 +67,10 @@ def build(services: Services) -> None:
     def judge(path: str | None, progress: gr.Progress = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008
         yield _outputs(services, None, path, len(shown))
         if path is not None:
-            yield _outputs(services, _analysed(services, path, progress), path, len(shown))
+            found = _analysed(services, path, progress)
+            if isinstance(found, Analysis):
+                looks.keep(found)
+            yield _outputs(services, found, path, len(shown))
 
     options = {"api_visibility": "private", "concurrency_id": "model", "concurrency_limit": 2}
     gr.on(
@@ -91,9 +97,7 @@ def build(services: Services) -> None:
             trigger_mode="multiple",
             show_progress="hidden",
         )
-    where.input(
-        lambda clip, emotion: _looked(services, clip, emotion), [held, where], plot, **options
-    )
+    where.input(lambda clip, emotion: _looked(looks, clip, emotion), [held, where], plot, **options)
     heat.input(None, heat, None, js=SET_HEAT, api_visibility="private")
 
 
@@ -206,9 +210,9 @@ def _keeper(services: Services, emotion: str) -> Any:
     return keep_it
 
 
-def _looked(services: Services, held: Held | None, emotion: str) -> Any:
+def _looked(looks: Looks, held: Held | None, emotion: str) -> Any:
     try:
-        return look(services, held, None if emotion == NOTHING else emotion)
+        return looks.look(held, None if emotion == NOTHING else emotion)
     except (PageError, SerError) as error:
         gr.Warning(str(error))
         return gr.skip()

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ser_core.errors import SerError
-from ui import downloads
+from ui import downloads, parts
 from ui.analysis import read
 from ui.services import Services
 
@@ -19,6 +19,9 @@ def build(services: Services) -> None:
     """Build the part inside the current Blocks."""
     with gr.Accordion("Several files at once", open=False, elem_id="several"):
         files = gr.File(label="Files of speech", file_count="multiple", type="filepath", height=140)
+        settings = services.settings
+        room = parts.limits(settings.max_seconds, settings.max_bytes)
+        gr.HTML(f'<p class="hint">At most {settings.files_at_once} at once. Each: {room}</p>')
         table = gr.Dataframe(headers=HEAD, interactive=False, wrap=True, visible=False)
         taken = gr.DownloadButton("Download all as CSV", size="sm", visible=False)
 
