@@ -206,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument(f"--{ending}", help=f"file that gets the report as {ending.upper()}")
     one = add("compare", parents=[learning], help="several models or backbones in one table")
     one.add_argument("models", nargs="*")
-    one.add_argument("--backbones", type=_list, default=[], help="cnn,attention,lstm,gru")
+    _add_compare_flags(one)
     one = add("tune", parents=[learning], help="search for better settings")
     one.add_argument("--space", help="JSON file: setting -> list, or low, high and log")
     one.add_argument("--sampler", choices=SAMPLERS, default="tpe")
@@ -258,6 +258,24 @@ def _add_report_flags(one: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--write", action="store_true", help="write metrics.json and README.md of the checkpoint"
     )
+
+
+def _add_compare_flags(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--backbones", type=_list, default=[], help="cnn,attention,lstm,gru,mlp")
+    group = one.add_argument_group(
+        "under one budget", "every row is kept under cache/studies/: the same command goes on"
+    )
+    group.add_argument("--minutes", type=float, default=0, help="training time of each backbone")
+    group.add_argument("--test", action="store_true", help="open the test speakers too")
+    group.add_argument(
+        "--random-split", type=_list, default=[], help="backbones to train on a leaky split too"
+    )
+    group.add_argument(
+        "--leave-one-out-of", type=_list, default=[], help="backbones to train without each corpus"
+    )
+    group.add_argument("--study", default="backbones", help="name of the folder of its rows")
+    for ending in ("json", "csv", "markdown"):
+        group.add_argument(f"--{ending}", help=f"file that gets the table as {ending}")
 
 
 def _list(text: str) -> list[str]:

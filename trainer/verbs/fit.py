@@ -9,7 +9,7 @@ from pathlib import Path
 from ser_core import checkpoint
 from ser_core.champion import models_folder
 from trainer import parallel, report, storage, versions
-from trainer.fit import fit, require_trainable, run_name
+from trainer.fit import fit, remember, require_trainable, run_name
 from trainer.lock import only_one
 from trainer.loop import Progress
 from trainer.prepare import Prepared, prepare
@@ -60,6 +60,7 @@ def fit_verb(place: Place, settings: Settings, args: argparse.Namespace) -> int:
         test = [item.clip for item in prepared.sides["test"]]
         found = report_of(place, trained.folder, settings, args, test)
         write_figures(trained.folder, found)
+        remember(place.home, trained, settings, found.evaluation.overall.uar)
         print(report.terminal(found))
     if args.push:
         print(f"sent {storage.push(trained.folder, args.push)} files to {args.push}")

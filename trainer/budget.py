@@ -1,0 +1,122 @@
+"""Settings whose run takes a given time on this machine, from how fast its first steps go."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ser_core.device import choose_device
+from trainer.errors import SettingsError
+from trainer.fresh import new_model, specify
+from trainer.learner import autocast_dtype
+from trainer.loop import Loop, Progress
+from trainer.measure import clip_logits
+from trainer.prepare import Prepared
+from trainer.settings import Settings
+
+WARM_STEPS = 6
+"""First steps, which prepare kernels and aren't timed."""
+
+JUDGING = 0.15
+"""Largest share of the budget that may go to the validation clips."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a model learns here: clips a second, and seconds for all validation clips."""
+
+    clips_per_second: float
+    validation_seconds: float
+
+
+class _TimedEnoughError(Exception):
+    """Ends the probe; never leaves this module."""
+
+
+def measure_pace(
+    settings: Settings,
+    prepared: Prepared,
+    *,
+    seconds: float = 20.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Pace:
+    """Train a throw-away model for a moment and time it.
+
+    Args:
+        settings: of the run; with crops of several lengths the steps of a probe have all of them.
+        prepared: the clips.
+        seconds: how long the timed steps take together, about.
+        clock: seconds.
+    """
+    specification = specify(settings, prepared, "probe")
+    model, specification = new_model(settings, specification, prepared)
+    model.to(choose_device(settings.device))
+    times: list[float] = []
+
+    def step(done: int, total: int, loss: float) -> None:
+        times.append(clock())
+        timed = len(times) > WARM_STEPS and times[-1] - times[WARM_STEPS - 1] >= seconds
+        if timed or done == total:
+            raise _TimedEnoughError
+
+    probe = dataclasses.replace(settings, epochs=1, save_seconds=1e6)
+    with tempfile.TemporaryDirectory() as folder:
+        loop = Loop(
+            model,
+            specification,
+            probe,
+            prepared.sides["train"],
+            prepared.sides["validation"][:1],
+            prepared.decoded,
+            Path(folder),
+            Progress(lambda line: None, step),
+        )
+        with contextlib.suppress(_TimedEnoughError):
+            loop.run()
+    first = min(WARM_STEPS, len(times) - 1)
+    steps = len(times) - first
+    spent = times[-1] - times[first - 1] if first else 1e-9
+    items = prepared.sides["validation"][:128]
+    dtype = autocast_dtype(settings.precision, loop.device)
+    begun = clock()
+    clip_logits(model, specification, items, prepared.decoded, dtype)
+    each = (clock() - begun) / max(1, len(items))
+    rate = steps * settings.batch_size / max(spent, 1e-9)
+    return Pace(rate, each * len(prepared.sides["validation"]))
+
+
+def within(settings: Settings, pace: Pace, minutes: float) -> Settings:
+    """Return the settings with as many epochs and clips as fit into the budget.
+
+    The schedule is planned for it, so that the learning rate ends where it should. The epochs are
+    as many as the settings ask for, or fewer where judging each would take too much of the time.
+
+    Args:
+        settings: of the run.
+        pace: of `measure_pace`.
+        minutes: of training and judging together.
+
+    Raises:
+        SettingsError: not even one batch fits.
+
+    >>> short = within(Settings(epochs=10, batch_size=32), Pace(40.0, 12.0), 10)
+    >>> short.epochs, short.epoch_clips
+    (7, 2944)
+    """
+    budget = 60 * minutes
+    most = int(JUDGING * budget / max(pace.validation_seconds, 1e-9))
+    epochs = max(1, min(settings.epochs, most))
+    left = budget - epochs * pace.validation_seconds
+    batches = int(left * pace.clips_per_second / epochs / settings.batch_size)
+    if batches < 1:
+        raise SettingsError(
+            f"{minutes:g} minutes are too few: judging the validation clips once takes "
+            f"{pace.validation_seconds:.0f} s, and {pace.clips_per_second:.1f} clips go through in "
+            "a second"
+        )
+    return dataclasses.replace(settings, epochs=epochs, epoch_clips=batches * settings.batch_size)
