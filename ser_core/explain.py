@@ -106,8 +106,9 @@ def gradcam(recognizer: Recognizer, audio: Audio | View, emotion: str | None = N
     mel = np.concatenate([m[:, :n].numpy() for m, n in zip(maps, valid, strict=True)], axis=1)
     heat = np.concatenate([h[:, :n].numpy() for h, n in zip(spread, valid, strict=True)], axis=1)
     peak = float(heat.max())
+    shares = np.asarray(heat / peak if peak > 0 else heat, np.float32)
     times = np.arange(mel.shape[1]) * (seen.seconds / mel.shape[1])
-    return Explanation(mel, heat / peak if peak > 0 else heat, times, _frequencies(recognizer, mel))
+    return Explanation(mel, shares, times, _frequencies(recognizer, mel))
 
 
 def _index(recognizer: Recognizer, emotion: str) -> int:

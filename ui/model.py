@@ -245,4 +245,4 @@ def _told(act: Callable[[Annotator], str], services: Services, request: gr.Reque
     try:
         return parts.status(act(services.identity.annotator(request)), "done")
     except (PageError, SerError, TrainerError, OSError) as error:
-        return parts.status(str(error), "refused")
+        return parts.status(parts.sentence(str(error)), "refused")

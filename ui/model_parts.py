@@ -84,7 +84,7 @@ def _bar(value: float, emotion: str) -> str:
     tint = emotion if emotion in COLOURS else "neutral"
     return (
         f'<td class="bar emotion-{tint}"><span class="fill" aria-hidden="true" '
-        f'style="width:{value * 100:.0f}%"></span><span>{value * 100:.0f}</span></td>'
+        f'style="--share:{value:.3f}"></span><span>{value * 100:.0f}</span></td>'
     )
 
 

@@ -66,7 +66,7 @@ def _row(one: dict[str, Any], seconds: float) -> str:
     return (
         f'<tr><th scope="row">{swatch(name)}<span>{name}</span></th>'
         f'<td class="bar emotion-{name}"><span class="fill" aria-hidden="true" '
-        f'style="width:{one["share"] * 100:.0f}%"></span><span>{percent(one["share"])}</span></td>'
+        f'style="--share:{one["share"]:.3f}"></span><span>{percent(one["share"])}</span></td>'
         f"<td>{_doubt(one['unsure'])}</td>"
         f"<td>{_seek(longest['start'], f'{start} – {end}')}</td></tr>"
     )

@@ -110,6 +110,15 @@ def limits(seconds: float, size: int) -> str:
     )
 
 
+def sentence(text: str) -> str:
+    """Return a message that was written for a terminal as a sentence for the page.
+
+    >>> sentence("there is no such version"), sentence("Sign in first.")
+    ('There is no such version.', 'Sign in first.')
+    """
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?', '`')) else '.'}"
+
+
 def status(text: str, kind: str = "") -> str:
     """Return the line under the choice of emotions; ``kind`` is ``done``, ``refused`` or ""."""
     return f'<p class="saved {kind}" role="status">{escape(text)}</p>'
