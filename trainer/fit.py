@@ -26,6 +26,7 @@ from trainer.measure import calibrate, measure
 from trainer.prepare import Prepared, Ticker, prepare
 from trainer.settings import Settings
 from trainer.short_card import short_card
+from trainer.versions import record
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,34 @@ def _log_problems(problems: Sequence[Problem], progress: Progress) -> None:
     for kind, count in sorted(kinds.items()):
         first = next(p for p in problems if p.kind == kind)
         progress.log(f"left out, {kind}: {count} (such as {first.name}: {first.reason})")
+
+
+def remember(home: Path, trained: Trained, settings: Settings, uar: float) -> None:
+    """Add to the history that a checkpoint was trained, and from what.
+
+    Args:
+        home: SER_HOME.
+        trained: what the run left behind.
+        settings: of the run.
+        uar: on the test speakers, 0 to 1.
+    """
+    made = trained.specification
+    clips = {side: len(items) for side, items in trained.prepared.sides.items()}
+    record(
+        home,
+        "fit",
+        version=made.version,
+        folder=str(trained.folder),
+        parent=made.parent,
+        seed=made.seed,
+        data_hash=made.data_hash,
+        label_revision=made.label_revision,
+        versions=made.versions,
+        settings=settings.to_json() | {"corpora": Path(settings.corpora).name},
+        figures={"uar": uar, "epochs": float(len(trained.history))},
+        reason=f"UAR {uar:.3f} on {clips['test']} clips of test speakers, "
+        f"from {clips['train']} clips in {len(trained.history)} epochs",
+    )
 
 
 def run_name(settings: Settings) -> str:

@@ -421,4 +421,25 @@ def test_the_command_line_fits_evaluates_and_shows_history(
     assert main(["promote", "first", "--anyway", *flags]) == 0
     capsys.readouterr()
     assert main(["history", "--home", str(tmp_path)]) == 0
-    assert "* first" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "* first" in told
+    (line,) = [line for line in told.splitlines() if "  fit " in line]
+    assert "first  UAR 0." in line or "first  UAR 1." in line
+
+
+def test_a_fit_is_in_the_history_and_leaves_no_empty_folder(
+    flags: list[str], tmp_path: Path
+) -> None:
+    words = ["fit", *flags, "--home", str(tmp_path), "--epochs", "1"]
+    assert main([*words, "--version", "one"]) == 0
+    assert main([*words, "--out", str(tmp_path / "elsewhere")]) == 0
+    first, second = versions.history(tmp_path)
+    made = checkpoint.load(models_folder(tmp_path) / "one")
+    assert (first["action"], first["version"]) == ("fit", "one")
+    assert first["data_hash"] == made.specification.data_hash
+    assert first["figures"]["uar"] == pytest.approx(made.metrics["uar"])
+    assert (first["seed"], first["settings"]["epochs"], first["parent"]) == (3, 1, "")
+    assert first["settings"]["corpora"] == Path(flags[flags.index("--corpora") + 1]).name
+    assert first["versions"]["torch"]
+    assert second["folder"] == str(tmp_path / "elsewhere")
+    assert list((models_folder(tmp_path) / "runs").iterdir()) == []
