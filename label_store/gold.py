@@ -183,7 +183,11 @@ def scores(store: LabelStore, gold: Gold) -> list[GoldScore]:
         for entry in state.clip(clip).votes.get(("", ""), {}).values()
         if entry.annotator != gold.clips[clip].marked_by
     ]
-    hidden = {event.event_id for event in store.whole(votes) if event.prediction_visible is False}
+    hidden = {
+        event.event_id
+        for event in store.whole(votes)
+        if event.prediction_visible is False and event.prediction
+    }
     blind = {
         one.annotator: one
         for one in gold_scores(state, answers, marked_by=gold.markers(), among=hidden)

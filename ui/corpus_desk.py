@@ -17,6 +17,7 @@ from ui.corpus_catalogue import Source
 from ui.identity import Annotator
 from ui.label_clip import GoneError
 from ui.label_opinions import Opinions, out_of_sample
+from ui.label_pool import worthwhile
 from ui.services import Services
 
 ASK_MOST = 400
@@ -49,7 +50,7 @@ class CorpusDesk:
                 threading.Thread(target=self._hash, daemon=True).start()
                 return self._make(hashes=False)
             fresh = Opinions(self.services).count() - self._heard
-            if fresh >= max(1, self._heard // 20):
+            if fresh >= worthwhile(self._heard, len(self._sources)):
                 threading.Thread(target=self._learn, daemon=True).start()
             return self._table
 

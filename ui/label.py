@@ -238,12 +238,15 @@ def decided(
 def opened(desk: Desk, who: Annotator, session: str, *, blind: bool) -> tuple[Any, ...]:
     """Return what the page shows when the tab is opened, or looked at again."""
     before = desk.current(session)
-    if who.may_write and desk.listens:
-        desk.listen_ahead(True)
     try:
+        if not (who.may_write or who.may_suggest):
+            raise PageError(who.reason)
+        if who.may_write and desk.listens:
+            desk.listen_ahead(True)
         shown = desk.open(who, session, blind=blind)
     except (PageError, GoneError, StoreError) as error:
-        return refused(str(error))
+        text = refused(str(error))
+        return text if before is not None else (label_parts.SHUT, *text[1:])
     # What was said of a key that overtook this is not wiped away.
     same = before is not None and shown is not None and shown.sha == before.sha
     ask = ASK if shown is not None else NOTHING
@@ -296,8 +299,6 @@ def _undoer(desk: Desk) -> Callable[..., Any]:
 def _opener(desk: Desk) -> Callable[..., Any]:
     def open_(blind: bool, request: gr.Request) -> Any:
         who = desk.services.identity.annotator(request)
-        if not (who.may_write or who.may_suggest):
-            return refused(who.reason)
         return opened(desk, who, request.session_hash or "", blind=blind)
 
     return open_

@@ -56,6 +56,8 @@ WAITING = (
 )
 """What stands there until the first answer; keys begin to count with the card that follows."""
 
+SHUT = '<div class="welcome"><h2>No clip can be shown</h2>The line below says why.</div>'
+
 EMPTY = (
     '<div class="welcome"><h2>There is nothing to label yet</h2>'
     "Bring clips in one of three ways, then press <b>Look again</b>:"

@@ -168,7 +168,7 @@ class Pool:
         if self._queue is None or self.settings.strategy not in NEEDS_MODEL:
             return
         fresh = Opinions(self.services).count() - self._heard
-        if fresh >= max(1, self._heard // 20):
+        if fresh >= worthwhile(self._heard, len(self.sources)):
             self._again()
 
     def _again(self) -> None:
@@ -193,6 +193,15 @@ class Pool:
         with self.lock:
             self.sources.pop(sha, None)
             queue.replace([one for one in queue.candidates if one.clip != sha])
+
+
+def worthwhile(known: int, total: int) -> int:
+    """Return how many new opinions are worth to order everything anew.
+
+    >>> worthwhile(0, 40), worthwhile(0, 50_000), worthwhile(20_000, 50_000)
+    (1, 250, 1000)
+    """
+    return max(1, total // 200, known // 20)
 
 
 class Names:

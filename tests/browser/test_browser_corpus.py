@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,26 @@ def test_an_import_is_shown_before_it_is_applied(browser: Any, server: Any, tmp_
     page.click("#corpus-apply")
     page.wait_for_selector("#corpus-plan .done", timeout=PATIENCE)
     assert [row["emotion"] for row in events(server.home)] == ["anger"]
+
+
+def test_ticked_rows_become_gold_and_trust_is_set(browser: Any, server: Any) -> None:
+    page = open_corpus(browser, server.url)
+    page.click("#corpus-people button")
+    page.wait_for_selector("#corpus-crew .hint", timeout=PATIENCE)
+    page.locator("#corpus-table input[data-pick]").nth(1).check()
+    page.click("#corpus-gold")
+    page.wait_for_selector("#corpus-people-status .done", timeout=PATIENCE)
+    assert "1 gold clips" in page.inner_text("#corpus-crew")
+    gold = (server.home / "labels" / "gold.csv").read_text(encoding="utf-8")
+    assert gold.startswith("Filename,Emotion")
+    page.get_by_label("only those ticked").check()
+    page.click("#corpus-save-people")
+    page.wait_for_function(
+        "document.querySelector('#corpus-people-status').innerText.includes('nobody')",
+        timeout=PATIENCE,
+    )
+    people = json.loads((server.home / "labels" / "people.json").read_text(encoding="utf-8"))
+    assert (people["trusted"], people["gold_share"]) == ([], 0.05)
 
 
 @pytest.mark.parametrize(("theme", "width"), [("dark", 1280), ("light", 360), ("dark", 360)])

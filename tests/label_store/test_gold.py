@@ -46,7 +46,7 @@ def queue(store: LabelStore, share: float, seed: int = 0, **settings) -> LabelQu
 def label(store: LabelStore, clip: str, who: str, emotion: str = "joy", seen: bool = False) -> None:
     store.append(
         LabelEvent(action="label", annotator=who, clip=clip, emotion=emotion,
-                   prediction_visible=seen)
+                   prediction="joy", prediction_visible=seen)
     )  # fmt: skip
 
 
@@ -140,8 +140,13 @@ def test_scores_count_blind_answers_apart_and_spare_whoever_marked_the_clip(stor
     for place, clip in enumerate(CLIPS[:4]):
         label(store, clip, "ada", "joy" if place else "fear", seen=place < 2)
         label(store, clip, "eve")
+    store.append(
+        LabelEvent(action="label", annotator="ben", clip=CLIPS[0], emotion="joy",
+                   prediction_visible=False)
+    )  # fmt: skip
     gold = read_gold(store, canonical, refusal=KeyError)
-    (one,) = scores(store, gold)
+    ben, one = scores(store, gold)
+    assert (ben.annotator, ben.seen, ben.blind_seen) == ("ben", 1, 0), "nothing was hidden"
     assert (one.annotator, one.right, one.seen) == ("ada", 3, 4)
     assert (one.blind_right, one.blind_seen) == (2, 2)
     assert one.interval[0] < 0.75 < one.interval[1]

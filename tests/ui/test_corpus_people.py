@@ -43,7 +43,7 @@ def label(desk: CorpusDesk, key: str, who: str, emotion: str, *, blind: bool = T
     desk._keep(desk.row(key))
     desk.services.store.append(
         LabelEvent(action="label", annotator=who, clip=sha, corpus="emodb", emotion=emotion,
-                   file_name=source.name, prediction_visible=not blind)
+                   file_name=source.name, prediction="joy", prediction_visible=not blind)
     )  # fmt: skip
 
 

@@ -463,6 +463,12 @@ def test_looking_again_at_the_same_clip_keeps_what_was_said(desk: Desk) -> None:
     assert opened(desk, ADA, "s", blind=False)[2] == gr.skip()
 
 
+def test_who_may_not_label_is_told_in_place_of_a_clip(desk: Desk) -> None:
+    out = opened(desk, NOBODY, "n", blind=False)
+    assert "No clip can be shown" in out[0]
+    assert "Sign in" in out[2]
+
+
 def test_on_gold_clips_the_answers_of_others_are_no_conflict(desk: Desk) -> None:
     clip = shown(desk)
     desk.queue().gold = {clip.sha: ""}
