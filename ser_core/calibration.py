@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from ser_core.errors import CheckpointError
 
 Array = NDArray[np.float64]
+
+FEWEST_OF_A_GROUP = 20
+"""Clips below which a quantile of a group is chance."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def fit(
     labels: NDArray[np.int64],
     *,
     weights: Array | None = None,
+    groups: Sequence[str] | None = None,
     coverage: float = 0.9,
     answered: float = 0.92,
 ) -> Calibration:
@@ -138,6 +142,9 @@ def fit(
         logits: ``[clip, emotion]``.
         labels: true index of each clip.
         weights: weight of each clip in the temperature, or None.
+        groups: corpus of each clip, or None. The limits of doubt are then set so that every corpus
+            gets its answers: a limit over all clips together falls on the hardest corpus alone.
+            One of fewer than ``FEWEST_OF_A_GROUP`` clips has no say.
         coverage: share of clips whose set shall hold the truth.
         answered: share of clean clips that shall get an answer rather than "unsure"; what is
             refused is split between high entropy and low energy.
@@ -151,10 +158,21 @@ def fit(
     scores = above[np.arange(len(labels)), place]
     rank = min(1.0, np.ceil((len(labels) + 1) * coverage) / len(labels))
     share = (1 - answered) / 2
+    doubt, force = entropy(probabilities), energy(logits)
+    masks = _masks(groups, len(labels))
     return Calibration(
         temperature=temperature,
         conformal_threshold=float(np.quantile(scores, rank, method="higher")),
         coverage=coverage,
-        entropy_limit=float(np.quantile(entropy(probabilities), 1 - share)),
-        energy_limit=float(np.quantile(energy(logits), share)),
+        entropy_limit=max(float(np.quantile(doubt[mask], 1 - share)) for mask in masks),
+        energy_limit=min(float(np.quantile(force[mask], share)) for mask in masks),
     )
+
+
+def _masks(groups: Sequence[str] | None, count: int) -> list[NDArray[np.bool_]]:
+    everything = [np.ones(count, dtype=np.bool_)]
+    if groups is None:
+        return everything
+    names = np.array(groups)
+    masks = [names == name for name in sorted(set(groups))]
+    return [mask for mask in masks if mask.sum() >= FEWEST_OF_A_GROUP] or everything

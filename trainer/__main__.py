@@ -256,7 +256,14 @@ def _add_report_flags(one: argparse.ArgumentParser) -> None:
     group.add_argument("--tables", nargs="*", help="tables of other studies to show (JSON)")
     group.add_argument("--remarks", help="Markdown on what was tried, for the card")
     group.add_argument(
-        "--write", action="store_true", help="write metrics.json and README.md of the checkpoint"
+        "--calibrate",
+        action="store_true",
+        help="fit calibration and limits of doubt anew, on the validation speakers",
+    )
+    group.add_argument(
+        "--write",
+        action="store_true",
+        help="write metrics.json and README.md of the checkpoint (with --calibrate, that too)",
     )
 
 

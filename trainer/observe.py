@@ -66,6 +66,7 @@ class Observed:
             the entropy is to be judged.
         sets: the emotions of each conformal set, bool [clip, emotion], or None.
         coverage: what the sets were calibrated for.
+        logits: of the model's own emotions, [clip, emotion], or None.
     """
 
     outcomes: Outcomes
@@ -73,6 +74,7 @@ class Observed:
     doubts: tuple[str, ...] = ()
     sets: npt.NDArray[np.bool_] | None = None
     coverage: float = 0.9
+    logits: npt.NDArray[np.float64] | None = None
 
 
 def name_of(clip: Clip) -> str:
@@ -196,7 +198,7 @@ def assemble(
         tuple(name_of(clip) for clip in clips),
     )
     said = doubts(calibrated, logits, refusals)
-    return Observed(outcomes, left_out, said, sets, calibrated.coverage)
+    return Observed(outcomes, left_out, said, sets, calibrated.coverage, logits)
 
 
 def doubts(

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ser_core.audio import resample
 from ser_core.checkpoint import SPECIFICATION, WEIGHTS
 from ser_core.corpora.clip import Clip, Problem
 from ser_core.recognizer import Recognizer
@@ -25,7 +26,7 @@ from trainer.conditions import CLEAN, Hearing
 from trainer.decoded import DecodedClips
 from trainer.errors import DataError
 from trainer.hearing import Heard, Speech, find_speech, hear
-from trainer.non_speech import Sound
+from trainer.non_speech import RATE, Sound
 from trainer.observe import LeftOut, Observed, Samples, assemble, name_of
 
 FORMAT = "1"
@@ -98,7 +99,12 @@ class Listening:
             f"{sound.kind} {hashlib.sha256(sound.samples.tobytes()).hexdigest()}"
             for sound in sounds
         ]
-        return self._heard("sounds", names, lambda index: sounds[index].samples, "made sounds")
+        rate = self.model.specification.sample_rate
+
+        def load(index: int) -> Samples:
+            return resample(sounds[index].samples, RATE, rate)
+
+        return self._heard("sounds", names, load, "made sounds")
 
     def _heard(
         self, what: str, names: Sequence[str], load: Callable[[int], Samples], title: str
@@ -118,7 +124,8 @@ class Listening:
             if self.tick is not None:
                 self.tick(done, len(names))
 
-        speech = _SpeechFile(self.folder / "speech" / f"{key}.json")
+        rate = self.model.specification.sample_rate
+        speech = _SpeechFile(self.folder / "speech" / f"{key}.json", rate)
         heard = hear(
             self.model,
             len(names),
@@ -136,8 +143,8 @@ class Listening:
 class _SpeechFile:
     """Where somebody speaks in the clips of one part, found once for every model."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, rate: int) -> None:
+        self.path, self.rate = path, rate
         self.held: dict[int, Speech] = {}
         if path.is_file():
             rows = json.loads(path.read_text(encoding="utf-8"))
@@ -147,7 +154,7 @@ class _SpeechFile:
 
     def __call__(self, index: int, samples: Samples) -> Speech:
         if index not in self.held:
-            self.held[index] = find_speech(samples, 16_000)
+            self.held[index] = find_speech(samples, self.rate)
         return self.held[index]
 
     def save(self, count: int) -> None:

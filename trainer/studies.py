@@ -4,31 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ser_core.augment import EFFECTS, ROBUSTNESS, STRENGTHS, Chain
+from ser_core.augment import EFFECTS, ROBUSTNESS, STRENGTHS
 from ser_core.corpora.clip import Clip
 from ser_core.splits import Splits, split
 from trainer import metrics
+from trainer.conditions import Hearing
 from trainer.errors import DataError
 from trainer.evaluation import CorpusScores, evaluate
-from trainer.observe import Listener, Loader, Samples, clip_rng, load_clip, observe
+from trainer.observe import Listener, Loader, load_clip, observe
+from trainer.parts import Listening
 
 Fit = Callable[[Splits, str], Listener]
 """Trains on the train side of splits, under a name, and returns the model."""
 
 
 def robustness(
-    model: Listener,
-    clips: Sequence[Clip],
-    *,
-    effects: Sequence[str] = ROBUSTNESS,
-    load: Loader = load_clip,
-    rate: int = 16_000,
-    progress: Callable[[int], None] | None = None,
+    listening: Listening, clips: Sequence[Clip], effects: Sequence[str] = ROBUSTNESS
 ) -> dict[str, tuple[float, ...]]:
     """UAR under each effect at its three strengths, mild first.
 
     What is drawn for a clip depends on the clip, the effect and the strength alone, so that two
     models are heard under the same conditions.
+
+    Args:
+        listening: the model, and where it remembers.
+        clips: labelled clips.
+        effects: names of effects.
+
+    Raises:
+        DataError: there is no such effect.
     """
     result: dict[str, tuple[float, ...]] = {}
     for effect in effects:
@@ -36,18 +40,8 @@ def robustness(
             raise DataError(f"“{effect}” is no effect; known are {', '.join(EFFECTS)}")
         row = []
         for strength in STRENGTHS:
-            chain = Chain.from_json([EFFECTS[effect].step(strength)])
-            words = (effect, strength)
-
-            def change(
-                clip: Clip,
-                samples: Samples,
-                chain: Chain = chain,
-                words: tuple[str, str] = words,
-            ) -> Samples:
-                return chain.draw(clip_rng(clip, *words), samples, rate).apply(samples, rate)
-
-            outcomes = observe(model, clips, load=load, change=change, progress=progress).outcomes
+            hearing = Hearing(f"{effect} {strength}", (EFFECTS[effect].step(strength),))
+            outcomes = listening.clips(clips, hearing).outcomes
             own = metrics.restricted(outcomes, metrics.corpus_emotions(outcomes))
             row.append(metrics.scores(outcomes, own).uar)
         result[effect] = tuple(row)

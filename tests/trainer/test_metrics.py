@@ -216,3 +216,44 @@ def test_the_card_has_front_matter_and_the_same_figures(report: Report) -> None:
     assert card.startswith("---\nlicense: cc-by-nc-sa-4.0\n")
     assert f"| **all** | {report.evaluation.overall.uar:.3f}" in card
     assert "| gain | 0.600 | 0.500 | 0.400 |" in card
+
+
+def test_the_honest_error_shrinks_with_clips_and_bounds_a_true_confidence() -> None:
+    few = np.tile([0.6, 0.4], (60, 1))
+    many = np.tile([0.6, 0.4], (6000, 1))
+    assert metrics.honest_error(few) > 3 * metrics.honest_error(many)
+    labels = (np.random.default_rng(4).random(6000) > 0.6).astype(np.int64)
+    measured = metrics.calibration_error(labels, many)[0]
+    assert measured < 4 * metrics.honest_error(many)
+
+
+def test_few_speakers_give_an_interval_over_clips_that_says_so(rng: np.random.Generator) -> None:
+    found = outcomes(rng, 0.5, speakers=2)
+    score = metrics.scores(found, metrics.full(found), rng=rng)
+    assert score.macro_f1_interval is not None
+    assert score.macro_f1_interval.over == "clips"
+    assert score.macro_f1_interval.low < score.macro_f1 < score.macro_f1_interval.high
+    many = outcomes(rng, 0.5, speakers=3)
+    again = metrics.scores(many, metrics.full(many), rng=rng).uar_interval
+    assert again is not None
+    assert again.over == "speakers"
+
+
+def test_sets_hold_the_truth_as_often_as_they_should(rng: np.random.Generator) -> None:
+    from pathlib import Path
+
+    from ser_core import calibration
+    from ser_core.corpora.clip import Clip
+    from trainer.observe import assemble
+
+    labels = rng.integers(0, 4, 4000)
+    logits = rng.standard_normal((4000, 4)) + 2 * np.eye(4)[labels]
+    fitted = calibration.fit(logits[:2000], labels[:2000])
+    clips = [Clip(Path("x"), "a", str(i), EMOTIONS[e]) for i, e in enumerate(labels[2000:])]
+    found = evaluate(assemble(EMOTIONS, fitted, clips, logits[2000:], EMOTIONS), draws=10)
+    assert found.sets is not None
+    assert found.sets.held == pytest.approx(0.9, abs=0.03)
+    assert 1 <= found.sets.size < 4
+    assert found.unsure.share == pytest.approx(0.08, abs=0.03)
+    assert sum(found.unsure.reasons.values()) == pytest.approx(found.unsure.share)
+    assert found.calibration.ece_after < found.calibration.floor + 0.03

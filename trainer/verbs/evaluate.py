@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ser_core import checkpoint
+from ser_core.calibration import Calibration
 from ser_core.corpora import read_all
 from ser_core.corpora.clip import Clip
 from ser_core.recognizer import Recognizer
 from ser_core.specification import Specification
-from ser_core.splits import split
+from ser_core.splits import Splits, split
 from trainer import report, report_page, studies, tables
+from trainer.calibrating import recalibrate
 from trainer.card import model_card
 from trainer.complete import conditions, non_speech
 from trainer.conditions import stratified
@@ -25,7 +27,6 @@ from trainer.errors import DataError
 from trainer.evaluation import CorpusScores, Report, evaluate, headline
 from trainer.fit import fit
 from trainer.learner import autocast_dtype
-from trainer.observe import Samples
 from trainer.parts import Listening
 from trainer.prepare import prepare, read_corpora
 from trainer.run import cache_folder
@@ -36,7 +37,9 @@ from trainer.verbs.place import Place, folder_of, progress_of
 def evaluate_verb(place: Place, settings: Settings, args: argparse.Namespace) -> int:
     """Print the figures of a checkpoint on the test speakers; write them where asked."""
     folder = folder_of(place, args.model)
-    found = report_of(place, folder, as_trained(settings, folder), args)
+    settings = as_trained(settings, folder)
+    fitted = _calibration(place, folder, settings, args) if args.calibrate else None
+    found = report_of(place, folder, settings, args, calibrated=fitted)
     print(report.terminal(found))
     writers: Mapping[str, Callable[[Report], str]] = {
         "json": report.to_json,
@@ -49,6 +52,9 @@ def evaluate_verb(place: Place, settings: Settings, args: argparse.Namespace) ->
             report.write_text(Path(wish), write(found))
             print(f"wrote {wish}")
     if args.write:
+        if fitted is not None:
+            report.write_text(folder / checkpoint.CALIBRATION, fitted.to_json())
+            print(f"wrote {folder / checkpoint.CALIBRATION}")
         write_figures(folder, found)
         print(f"wrote {folder / checkpoint.METRICS} and {folder / checkpoint.CARD}")
     return 0
@@ -58,14 +64,16 @@ def as_trained(settings: Settings, folder: Path) -> Settings:
     """Return the settings with the corpora and the split that the checkpoint was trained with.
 
     A corpus list that is given goes over the checkpoint's; so does any split but "fixed", which
-    is what stands there when nobody said anything.
+    is what stands there when nobody said anything. Where none of the checkpoint's corpora is at
+    hand, all that are there are taken.
     """
     values = checkpoint.load(folder).metrics.get("settings")
     if not isinstance(values, dict):
         return settings
     wanted: dict[str, Any] = {}
-    if not settings.names and values.get("names"):
-        wanted["names"] = values["names"]
+    if not settings.names:
+        root = Path(settings.corpora)
+        wanted["names"] = [name for name in values.get("names") or () if (root / name).is_dir()]
     if settings.scheme == "fixed" and values.get("scheme", "fixed") != "fixed":
         keys = ("scheme", "fold", "folds", "held_out", "seed")
         wanted |= {key: values[key] for key in keys if key in values}
@@ -78,6 +86,7 @@ def report_of(
     settings: Settings,
     args: argparse.Namespace,
     test: Sequence[Clip] | None = None,
+    calibrated: Calibration | None = None,
 ) -> Report:
     """Return the report of a checkpoint: the test speakers, and whatever else was asked for.
 
@@ -87,21 +96,15 @@ def report_of(
         settings: corpora, split, seed, device, precision, threads.
         args: the words of the command line; what isn't among them was not asked for.
         test: the test clips where the caller has them; None reads and splits the corpora.
+        calibrated: goes over the checkpoint's calibration.
     """
     model = Recognizer(folder, settings.device)
+    model.calibration = calibrated or model.calibration
     everything: list[Clip] = []
     notes: tuple[str, ...] = ()
     if test is None:
-        everything, _ = read_corpora(settings)
-        parts = split(
-            everything,
-            settings.scheme,
-            seed=settings.seed,
-            fold=settings.fold,
-            folds=settings.folds,
-            held_out=settings.held_out,
-        )
-        test, notes = parts.test, parts.notes
+        everything, parts = _parted(settings)
+        test, notes = parts.test, (*parts.notes, *_aside(model, settings))
     clips = stratified(test, 2 * settings.max_clips, settings.seed)
     listening = listening_of(place, model, settings, args)
     heard = listening.clips(clips)
@@ -115,7 +118,7 @@ def report_of(
         model.version,
         datetime.now(UTC).isoformat(timespec="seconds"),
         evaluate(heard, seed=settings.seed, entropy_limit=limit),
-        **_studies(place, model, settings, args, clips, listening.decoded, everything),
+        **_studies(place, listening, settings, args, clips, everything),
         never_heard=(
             evaluate(listening.clips(unheard), seed=settings.seed, entropy_limit=limit)
             if unheard
@@ -138,6 +141,27 @@ def report_of(
         notes=(*notes, _arithmetic(model, settings)),
         provenance=_provenance(model.specification),
     )
+
+
+def _parted(settings: Settings) -> tuple[list[Clip], Splits]:
+    clips, _ = read_corpora(settings)
+    parts = split(
+        clips,
+        settings.scheme,
+        seed=settings.seed,
+        fold=settings.fold,
+        folds=settings.folds,
+        held_out=settings.held_out,
+    )
+    return clips, parts
+
+
+def _calibration(
+    place: Place, folder: Path, settings: Settings, args: argparse.Namespace
+) -> Calibration:
+    model = Recognizer(folder, settings.device)
+    heard = listening_of(place, model, settings, args).clips(_parted(settings)[1].validation)
+    return recalibrate(heard)
 
 
 def listening_of(
@@ -163,6 +187,18 @@ def _unheard(settings: Settings, names: Sequence[str] | None, test: Sequence[Cli
         raise DataError(f"{', '.join(both)}: trained on, so it isn't a corpus never heard")
     readings = read_all(settings.corpora, names)
     return [clip for reading in readings for clip in reading.clips]
+
+
+def _aside(model: Recognizer, settings: Settings) -> list[str]:
+    """Say which corpora were trained on but aren't here, and which are here but weren't."""
+    trained = (model.metrics.get("settings") or {}).get("names") or ()
+    here = sorted(path.name for path in Path(settings.corpora).iterdir() if path.is_dir())
+    notes = []
+    if missing := sorted(set(trained) - set(here)):
+        notes.append(f"{', '.join(missing)}: trained on, but not in the folder of corpora.")
+    if settings.names and (others := sorted(set(here) - set(settings.names))):
+        notes.append(f"{', '.join(others)}: not among the corpora of these test speakers.")
+    return notes
 
 
 def _arithmetic(model: Recognizer, settings: Settings) -> str:
@@ -193,28 +229,21 @@ def _text(path: str) -> str:
 
 def _studies(
     place: Place,
-    model: Recognizer,
+    listening: Listening,
     settings: Settings,
     args: argparse.Namespace,
     clips: Sequence[Clip],
-    decoded: DecodedClips,
     everything: Sequence[Clip],
 ) -> dict[str, Any]:
     """Return what --robustness, --cross-corpus and --leave-one-out ask for."""
     found: dict[str, Any] = {}
     if getattr(args, "robustness", False):
-        digests, _ = decoded.prepare(clips)
-
-        def load(clip: Clip) -> Samples:
-            return decoded.samples(digests[clip.path])
-
-        usable = [clip for clip in clips if clip.path in digests]
-        found["robustness"] = studies.robustness(model, usable, load=load)
+        found["robustness"] = studies.robustness(listening, clips)
     wanted = [n for n in ("cross_corpus", "leave_one_out") if getattr(args, n, False)]
     if not wanted:
         return found
     whole = list(everything) or read_corpora(settings)[0]
-    known = [clip for clip in whole if clip.emotion in model.emotions]
+    known = [clip for clip in whole if clip.emotion in listening.model.emotions]
     train = _fitter(place, settings, args)
     if "cross_corpus" in wanted:
         found["cross_corpus"] = studies.cross_corpus(known, train)

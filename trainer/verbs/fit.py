@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -71,5 +72,7 @@ def prepared_of(place: Place, settings: Settings, args: argparse.Namespace) -> P
     """Read, decode and divide the clips of a run, with its parent's emotions if it has one."""
     emotions: tuple[str, ...] = ()
     if settings.start:
-        emotions = checkpoint.load(settings.start).specification.emotions
+        parent = checkpoint.load(settings.start).specification
+        emotions = parent.emotions
+        settings = dataclasses.replace(settings, trim_silence=parent.trim_silence)
     return prepare(settings, cache_folder(place.home), emotions=emotions, tick=args.tick)
