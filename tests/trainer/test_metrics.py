@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer import bootstrap, metrics
@@ -102,6 +102,7 @@ def test_an_empty_side_is_said_so() -> None:
         Outcomes(("joy", "fear"), np.zeros(0, np.int64), nothing, nothing, (), (), ())
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 4)), min_size=1))
 def test_summed_clusters_are_the_whole(rows: list[tuple[int, int, int]]) -> None:
     truth, said, who = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
@@ -257,3 +258,22 @@ def test_sets_hold_the_truth_as_often_as_they_should(rng: np.random.Generator) -
     assert found.unsure.share == pytest.approx(0.08, abs=0.03)
     assert sum(found.unsure.reasons.values()) == pytest.approx(found.unsure.share)
     assert found.calibration.ece_after < found.calibration.floor + 0.03
+
+
+def test_a_hard_corpus_gets_its_answers_too(rng: np.random.Generator) -> None:
+    from ser_core import calibration
+
+    labels = rng.integers(0, 4, 600)
+    force = np.where(np.arange(600) < 500, 4.0, 0.5)  # the last hundred are hard to tell
+    logits = rng.standard_normal((600, 4)) + force[:, None] * np.eye(4)[labels]
+    groups = ["easy"] * 500 + ["hard"] * 95 + ["tiny"] * 5
+
+    def refused(fitted: calibration.Calibration) -> float:
+        chances = fitted.probabilities(logits[500:595])
+        high = calibration.entropy(chances) > fitted.entropy_limit
+        limit = fitted.energy_limit
+        assert limit is not None
+        return float((high | (calibration.energy(logits[500:595]) < limit)).mean())
+
+    assert refused(calibration.fit(logits, labels)) > 0.2
+    assert refused(calibration.fit(logits, labels, groups=groups)) < 0.1

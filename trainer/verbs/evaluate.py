@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ser_core import checkpoint
 from ser_core.calibration import Calibration
 from ser_core.corpora import read_all
@@ -98,6 +100,8 @@ def report_of(
         test: the test clips where the caller has them; None reads and splits the corpora.
         calibrated: goes over the checkpoint's calibration.
     """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
     model = Recognizer(folder, settings.device)
     model.calibration = calibrated or model.calibration
     everything: list[Clip] = []
