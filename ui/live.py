@@ -23,7 +23,7 @@ from ui.services import Services
 
 ATTACH = "window.serLive && window.serLive.attach(element, trigger)"
 OPEN = "(file) => window.serLive.open(file)"
-STOP = "() => { window.serLive.stop(); }"
+LABEL = "() => window.serLive.visit('Label')"
 MOST_BYTES = 4_000_000
 HINT = (
     '<p class="hint"><b>How to read this.</b> The newest sound is at the right edge. The coloured '
@@ -36,7 +36,6 @@ HINT = (
 def build(services: Services) -> None:
     """Build the tab inside the current Blocks."""
     listening, handed = Listening(), Handed()
-    tabs = Context.block.parent
     with gr.Row(elem_id="live-bench"):
         with gr.Column(scale=3, min_width=260, elem_id="live-left"):
             desk = gr.HTML(live_parts.DESK, elem_id="live-desk", js_on_load=ATTACH)
@@ -75,9 +74,13 @@ def build(services: Services) -> None:
         None, kept, None, js=OPEN, **options
     )
     label.click(
-        _labeller(services, listening, handed), stretch, [tabs, said], concurrency_id="model",
-        concurrency_limit=2, **options,
-    ).success(None, None, None, js=STOP, **options)  # fmt: skip
+        _labeller(services, listening, handed),
+        stretch,
+        said,
+        concurrency_id="model",
+        concurrency_limit=2,
+        **options,
+    ).success(None, None, None, js=LABEL, **options)
     clear.click(_forgetter(services, listening, handed), None, [kept, said, seen], **options)
     Context.root_block.unload(_leaver(services, listening, handed))
 
@@ -162,8 +165,8 @@ def _keeper(listening: Listening) -> Callable[..., Any]:
     return take
 
 
-def _labeller(services: Services, listening: Listening, handed: Handed) -> Callable[..., Any]:
-    def take(stretch: str, request: gr.Request) -> Any:
+def _labeller(services: Services, listening: Listening, handed: Handed) -> Callable[..., str]:
+    def take(stretch: str, request: gr.Request) -> str:
         page = request.session_hash or ""
         try:
             found = recorded(listening.known(page), stretch)
@@ -171,7 +174,7 @@ def _labeller(services: Services, listening: Listening, handed: Handed) -> Calla
         except (PageError, GoneError, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from error
         told = f"{found.seconds:.0f} seconds wait on the Label tab; kept only if you label them."
-        return gr.Tabs(selected="label"), parts.status(told, "done")
+        return parts.status(told, "done")
 
     return take
 

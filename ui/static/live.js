@@ -104,13 +104,24 @@ window.serLive = (() => {
     element.addEventListener("click", (event) => { if (event.target.closest(".live-toggle")) running ? stop() : start(); });
     paint();
   };
+  /* goes to another tab, also where a narrow page keeps it in a menu */
+  const visit = async (title) => {
+    stop();
+    const named = (one) => one.textContent.trim() === title;
+    const find = (where) => [...document.querySelectorAll(where)].find(named);
+    const more = document.querySelector(".overflow-menu > button");
+    if (!find("button[role=tab]") && more) more.click();
+    for (let tries = 0; tries < 40; tries++) {
+      const tab = find("button[role=tab]") || find(".overflow-dropdown button");
+      if (tab) { tab.click(); return; }
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  };
   /* the recording goes into Recognise as if it had been uploaded there */
   const open = async (file) => {
     if (!file || !file.url) return;
-    stop();
     const data = await (await fetch(file.url)).blob();
-    const tab = [...document.querySelectorAll("button[role=tab]")].find((one) => one.textContent.trim() === "Recognise");
-    if (tab) tab.click();
+    await visit("Recognise");
     const find = () => document.querySelector("#clip input[type=file]");
     const clear = document.querySelector("#clip button[aria-label='Clear']");
     if (!find() && clear) clear.click();
@@ -125,5 +136,5 @@ window.serLive = (() => {
   const watch = () => new MutationObserver(() => { if (running) answered(); }).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-number"] });
   document.body ? watch() : document.addEventListener("DOMContentLoaded", watch);
   window.addEventListener("pagehide", stop);
-  return { attach, open, start, stop, ages: () => ages.slice(), skipped: () => skipped };
+  return { attach, open, visit, start, stop, ages: () => ages.slice(), skipped: () => skipped };
 })();
