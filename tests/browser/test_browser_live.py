@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,30 @@ def test_speak_see_stop_and_open_in_recognise(
     page.click("#live-send")
     page.wait_for_selector("#answer .verdict", timeout=PATIENCE)
     assert "live recording" in page.inner_text("#answer .file")
+
+
+def test_the_stretch_that_was_heard_is_labelled_and_nothing_is_kept_before(
+    browser: Any, app_server: Any
+) -> None:
+    page = open_tab(browser, app_server.url)
+    page.click(".live-toggle")
+    page.wait_for_function("window.serLive.ages().length >= 14", timeout=PATIENCE)
+    page.click(".live-toggle")
+    page.get_by_label("5 s", exact=True).check()
+    page.click("#live-label")
+    page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
+    assert "live recording" in page.inner_text("#label-card .clip-name")
+    assert "5.0 s" in page.inner_text("#label-card .file")
+    assert not list(app_server.home.glob("clips/*/*"))
+    assert not list(app_server.home.glob("labels/events-*.csv"))
+    page.click("#label-choose-joy")
+    page.wait_for_selector("#label-saved .done", timeout=PATIENCE)
+    (events,) = app_server.home.glob("labels/events-*.csv")
+    with events.open(encoding="utf-8", newline="") as text:
+        (row,) = csv.DictReader(text)
+    assert (row["emotion"], row["prediction_visible"]) == ("joy", "1")
+    assert row["file_name"].startswith("live recording")
+    assert len(list(app_server.home.glob("clips/*/*"))) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from ser_core.audio import load, to_wav_bytes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -121,3 +124,29 @@ def test_at_360_px_nothing_runs_out_of_the_page(
     answer, choices = (page.locator(name).bounding_box() for name in ("#answer", "#put-right"))
     assert answer["y"] < choices["y"]
     screenshot(page, "recognise-narrow-dark")
+
+
+def test_a_long_clip_is_summed_up_and_another_emotion_is_looked_for(
+    browser: Any, shared_server: Any, speech: Path, tmp_path: Path
+) -> None:
+    clip = load(speech)
+    path = tmp_path / "talk.wav"
+    path.write_bytes(to_wav_bytes(np.tile(clip.samples, 4), clip.sample_rate))
+    page = open_page(browser, shared_server.url)
+    upload(page, path)
+    page.wait_for_selector("#over-time table tbody tr", timeout=PATIENCE)
+    assert "of speech" in page.inner_text("#over-time .hint")
+    page.wait_for_selector("#picture .js-plotly-plot .playhead", state="attached")
+    page.wait_for_function("document.querySelector('#clip audio').duration > 5")
+    button = page.locator("#over-time .seek").last
+    button.click()
+    wanted = float(button.get_attribute("data-seek"))
+    at = page.evaluate("document.querySelector('#clip audio').currentTime")
+    assert at == pytest.approx(wanted, abs=0.05)
+    field = page.locator("#looked-for input")
+    images = "document.querySelectorAll('#picture .heatmaplayer image').length"
+    for emotion, count in (("anger", 2), ("show nothing", 1)):
+        field.click()
+        field.fill(emotion)
+        field.press("Enter")
+        page.wait_for_function(f"{images} === {count}", timeout=PATIENCE)

@@ -1,0 +1,202 @@
+"""What is no clip of speech gets a sentence, and the page lives on to judge the next good one."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_core.audio import load, to_wav_bytes
+from ui.identity import Identity
+from ui.page import build_page, launch_options
+from ui.services import AppSettings, Services
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PATIENCE = 120_000
+RATE = 16_000
+MOST_BYTES = 600_000
+REFUSE = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', '%s'); }"
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """The real page in this process, with a small model and a small limit for uploads."""
+    import torch
+
+    from ser_core import checkpoint
+    from ser_core.calibration import Calibration
+    from ser_core.model import build
+    from ser_core.specification import Specification
+
+    torch.manual_seed(0)
+    made = Specification(
+        frontend_parameters={"n_mels": 64},
+        backbone="cnn",
+        emotions=("anger", "joy", "neutral", "sadness"),
+        seconds=2.0,
+        name="small",
+        version="small-1",
+    )
+    model = tmp_path_factory.mktemp("model") / "small"
+    checkpoint.save(model, build(made).eval(), made, Calibration(), {}, "A small model.")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = tmp_path_factory.mktemp("home")
+    services = Services(
+        AppSettings(home=home, model=model, pinned=True, port=port, max_bytes=MOST_BYTES),
+        Identity(),
+    )
+    services.warm()
+    page = build_page(services)
+    page.queue(max_size=64, default_concurrency_limit=4)
+    page.launch(**launch_options(services), prevent_thread_lock=True, quiet=True)
+    yield services
+    page.close()
+
+
+def open_page(browser: Any, services: Services) -> Any:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"http://127.0.0.1:{services.settings.port}")
+    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+    return page
+
+
+def put(page: Any, path: Path) -> None:
+    """Take the clip of before away, and upload another."""
+    if not page.locator("#clip input[type=file]").count():
+        page.click("#clip button[aria-label='Clear']")
+        page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+        page.wait_for_selector("#answer .welcome h2", timeout=PATIENCE)
+    page.set_input_files("#clip input[type=file]", str(path))
+
+
+def answer(page: Any) -> str:
+    page.wait_for_selector("#answer .verdict", timeout=PATIENCE)
+    said: str = page.inner_text("#answer")
+    assert "Traceback" not in page.content()
+    return said
+
+
+def wav(samples: np.ndarray, subtype: str = "PCM_16") -> bytes:
+    held = io.BytesIO()
+    soundfile.write(held, samples, RATE, format="WAV", subtype=subtype)
+    return held.getvalue()
+
+
+def still_alive(page: Any, speech: Path) -> None:
+    put(page, speech)
+    said = answer(page)
+    assert speech.name in said
+    assert "No answer" not in said
+    assert "%" in said
+
+
+@pytest.fixture
+def bad(tmp_path: Path, speech: Path) -> dict[str, tuple[Path, str]]:
+    """Files that are no clip of speech, and what the page is to say of each."""
+    spoken = load(speech).samples[0]
+    broken = spoken.copy()
+    broken[1000:2000] = np.nan
+    tone = np.sin(np.arange(round(0.02 * RATE)) / 10).astype(np.float32)
+    files = {
+        "empty.wav": (b"", "empty.wav"),
+        "diary.wav": (b"dear diary, today I felt", "diary.wav"),
+        "not a number.wav": (wav(broken, "FLOAT"), "not a number.wav"),
+        "silence.wav": (wav(np.zeros(RATE, np.float32)), "silen"),
+        "blink.wav": (wav(tone), "short"),
+    }
+    found = {}
+    for name, (data, said) in files.items():
+        (tmp_path / name).write_bytes(data)
+        found[name] = (tmp_path / name, said)
+    return found
+
+
+def test_each_bad_file_gets_a_sentence_and_none_an_event(
+    browser: Any, studio: Services, bad: dict[str, tuple[Path, str]], speech: Path
+) -> None:
+    page = open_page(browser, studio)
+    for name, (path, told) in bad.items():
+        put(page, path)
+        said = answer(page)
+        assert "No answer" in said, name
+        assert told in said, (name, said)
+        assert said.rstrip().endswith("."), (name, said)
+        assert "%" not in said, name
+        page.keyboard.press("1")
+    still_alive(page, speech)
+    assert studio.store.events() == []
+
+
+def test_one_silent_channel_takes_nothing_from_the_other(
+    browser: Any, studio: Services, speech: Path, tmp_path: Path
+) -> None:
+    spoken = load(speech).samples[0]
+    path = tmp_path / "one ear.wav"
+    path.write_bytes(wav(np.stack([spoken, np.zeros_like(spoken)], axis=1)))
+    page = open_page(browser, studio)
+    put(page, path)
+    said = answer(page)
+    assert "one ear.wav" in said
+    assert "No answer" not in said
+    assert studio.store.events() == []
+
+
+def test_a_file_that_is_too_large_is_refused_and_the_limit_stood_there_before(
+    browser: Any, studio: Services, speech: Path, tmp_path: Path
+) -> None:
+    long = np.random.default_rng(0).normal(0, 0.1, (1, 30 * RATE)).astype(np.float32)
+    path = tmp_path / "long.wav"
+    path.write_bytes(to_wav_bytes(long, RATE))
+    assert path.stat().st_size > MOST_BYTES
+    page = open_page(browser, studio)
+    hint = page.inner_text("#clip-limits")
+    assert f"{MOST_BYTES / 2**10:.0f} kB" in hint
+    assert "60 minutes" in hint
+    page.set_input_files("#clip input[type=file]", str(path))
+    page.wait_for_selector(".toast-body", timeout=PATIENCE)
+    assert "size" in page.inner_text(".toast-body").lower()
+    still_alive(page, speech)
+    assert studio.store.events() == []
+
+
+@pytest.mark.parametrize("error", ["NotAllowedError", "NotFoundError"])
+def test_a_refused_microphone_leaves_the_upload_at_work(
+    browser: Any, studio: Services, speech: Path, error: str
+) -> None:
+    page = open_page(browser, studio)
+    page.evaluate(REFUSE % error)
+    page.click("#clip button[aria-label='Record audio']")
+    page.click("#clip button.record-button")
+    page.wait_for_selector(".toast-body", timeout=PATIENCE)
+    assert page.inner_text(".toast-body").strip()
+    page.click("#clip button[aria-label='Upload file']")
+    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+    still_alive(page, speech)
+    assert studio.store.events() == []
+
+
+def test_a_tab_closed_during_a_run_takes_nobody_with_it(
+    browser: Any,
+    studio: Services,
+    speech: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "talk.wav"
+    path.write_bytes(to_wav_bytes(np.tile(load(speech).samples, 5), RATE))
+    leaving, staying = open_page(browser, studio), open_page(browser, studio)
+    leaving.set_input_files("#clip input[type=file]", str(path))
+    leaving.wait_for_selector("#answer [role=status]", timeout=PATIENCE)
+    leaving.close()
+    still_alive(staying, speech)
+    assert studio.store.events() == []
+    assert "Traceback" not in capfd.readouterr().err

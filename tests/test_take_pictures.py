@@ -1,0 +1,51 @@
+"""The README's pictures are small, and the made-up corpus on them is one that the studio reads."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ser_core.audio import load
+from ser_core.corpora import read
+
+
+@pytest.fixture(scope="module")
+def script(repository: Path) -> Any:
+    path = repository / "scripts" / "take_pictures.py"
+    made = importlib.util.spec_from_file_location("take_pictures", path)
+    assert made is not None
+    assert made.loader is not None
+    module = importlib.util.module_from_spec(made)
+    sys.modules[made.name] = module  # dataclasses look their module up
+    made.loader.exec_module(module)
+    return module
+
+
+def test_a_picture_gets_a_palette_and_is_cut(script: Any, rng: np.random.Generator) -> None:
+    noise = rng.integers(0, 255, (300, 200, 3), dtype=np.uint8)
+    held = io.BytesIO()
+    Image.fromarray(noise).save(held, "PNG")
+    small = Image.open(io.BytesIO(script.small_png(held.getvalue(), tallest=120)))
+    assert (small.size, small.mode) == ((200, 120), "P")
+    assert len(script.small_png(held.getvalue(), tallest=300)) < len(held.getvalue())
+
+
+def test_the_corpus_on_the_pictures_can_be_read_and_has_something_wrong(
+    script: Any, tmp_path: Path
+) -> None:
+    script.fill_home(tmp_path)
+    reading = read(tmp_path / "corpora" / "examples")
+    assert len(reading.clips) >= 5
+    assert {clip.emotion for clip in reading.clips} >= {"anger", "joy", "neutral"}
+    assert reading.problems
+
+
+def test_the_talk_is_longer_than_any_window(script: Any, tmp_path: Path) -> None:
+    assert load(script.make_talk(tmp_path)).seconds > 12
