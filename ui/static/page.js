@@ -63,9 +63,8 @@
   const attach = (figure) => {
     const plot = figure.querySelector(".js-plotly-plot");
     if (!plot || !axisOf(plot)) return;
-    let line = plot.querySelector(":scope > .playhead");
-    if (line) return;
-    line = document.createElement("div");
+    if (plot.serFollow) { plot.serFollow(); return; }
+    const line = document.createElement("div");
     line.className = "playhead";
     plot.append(line);
     plot.tabIndex = 0;
@@ -95,22 +94,27 @@
       else return;
       event.preventDefault();
     });
-    let shown = -1;
+    /* Frame by frame only while the sound plays; a page that is only looked at stays at rest. */
+    let looping = false;
     const follow = () => {
-      if (!plot.isConnected) return;
+      looping = false;
+      if (!plot.isConnected || !axisOf(plot)) return;
       const sound = soundOf(figure);
       const now = sound ? sound.currentTime : 0;
-      const key = now + plot.clientWidth * 1e6;
-      if (key !== shown && axisOf(plot)) {
-        if (!line.isConnected) plot.append(line);
-        place(plot, line, now);
-        tell(now);
-        shown = key;
-      }
+      if (!line.isConnected) plot.append(line);
+      place(plot, line, now);
+      tell(now);
+      if (!sound || sound.paused || sound.ended) return;
+      looping = true;
       requestAnimationFrame(follow);
     };
+    plot.serFollow = () => { if (!looping) follow(); };
+    new ResizeObserver(plot.serFollow).observe(plot);
     follow();
   };
+  const followAll = () => document.querySelectorAll(".picture .js-plotly-plot").forEach((plot) => plot.serFollow && plot.serFollow());
+  for (const name of ["play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied"])
+    document.addEventListener(name, followAll, true);
 
   let due = false;
   const refresh = () => {
