@@ -77,7 +77,11 @@ def recipe(settings: Settings, backbone: str) -> Settings:
     if backbone == settings.backbone:
         return settings
     values = {"backbone": backbone, "backbone_parameters": {}}
-    return settings.with_values(values | (SEQUENCES if backbone in ADAPTIVE else {}))
+    return settings.with_values(values | (SEQUENCES if _adapted(settings, backbone) else {}))
+
+
+def _adapted(settings: Settings, backbone: str) -> bool:
+    return settings.optimizer == "sgd" and backbone in ADAPTIVE
 
 
 def _under_one_budget(place: Place, settings: Settings, args: argparse.Namespace) -> int:
@@ -133,8 +137,8 @@ def _table(rows: list[study.Row], args: argparse.Namespace, settings: Settings) 
         "validation (and test) speakers of each corpus, by its own emotions; the mean counts each "
         "corpus the same."
     ]
-    if set(args.backbones) & set(ADAPTIVE):
-        notes.append(f"{', '.join(ADAPTIVE)}: AdamW at 0.001 instead of SGD.")
+    if adapted := [name for name in args.backbones if _adapted(settings, name)]:
+        notes.append(f"{', '.join(adapted)}: AdamW at 0.001 instead of SGD.")
     if MLP in args.backbones:
         notes.append("mlp: descriptor statistics with SMOTE, until it no longer gets better.")
     if args.random_split:
