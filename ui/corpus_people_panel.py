@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from label_store.errors import StoreError
-from label_store.people import MOST_GOLD
+from label_store.people import GOLD_SHARE, MOST_GOLD
 from label_store.reliability import GoldScore, wilson
 from ser_core.errors import SerError
 from ui import corpus_parts, corpus_people, parts
@@ -49,8 +49,8 @@ def build(desk: CorpusDesk, picked: gr.Textbox) -> None:
                 proven = gr.Button("Tick whom the gold clips prove", size="sm")
             with gr.Column(min_width=280):
                 share = gr.Slider(
-                    0, 20, value=5, step=1, label="Gold clips among those shown, in percent",
-                    elem_id="corpus-gold-share",
+                    0, 100 * MOST_GOLD, value=100 * GOLD_SHARE, step=1,
+                    label="Gold clips among those shown, in percent", elem_id="corpus-gold-share",
                 )  # fmt: skip
                 with gr.Row(elem_classes="acts"):
                     add = gr.Button("Mark ticked rows as gold", size="sm", elem_id="corpus-gold")
@@ -86,7 +86,7 @@ def view(desk: CorpusDesk, who: Annotator, status: str) -> tuple[Any, ...]:
             choices=[one.name for one in found.people],
             value=[one.name for one in found.people if one.trusted],
         ),
-        gr.update(value=round(100 * found.set.gold_share), maximum=round(100 * MOST_GOLD)),
+        round(100 * found.set.gold_share),
         status,
     )
 

@@ -188,8 +188,8 @@ def known(found: Known, *, listening: bool) -> str:
         text += f" It contradicts the label of <b>{found.suspected:,}</b>."
     if found.in_training:
         text += (
-            f" {found.in_training:,} are of speakers from its training (the train side of the "
-            "committed split, or a model trained here): these are never called suspected errors."
+            f" {found.in_training:,} are of speakers of its training (the train side of the "
+            "committed split, or a model trained here) and never called suspected errors."
         )
     return f'<p class="hint known">{text}</p>'
 
