@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import tempfile
 import time
@@ -22,6 +21,9 @@ from trainer.settings import Settings
 WARM_STEPS = 6
 """First steps, which prepare kernels and aren't timed."""
 
+TIMED_STEPS, MOST_STEPS = 12, 400
+"""Steps that are timed at least and at most."""
+
 JUDGING = 0.15
 """Largest share of the budget that may go to the validation clips."""
 
@@ -34,10 +36,6 @@ class Pace:
     validation_seconds: float
 
 
-class _TimedEnoughError(Exception):
-    """Ends the probe; never leaves this module."""
-
-
 def measure_pace(
     settings: Settings,
     prepared: Prepared,
@@ -48,46 +46,48 @@ def measure_pace(
     """Train a throw-away model for a moment and time it.
 
     Args:
-        settings: of the run; with crops of several lengths the steps of a probe have all of them.
+        settings: of the run; a probe has steps of every length that the crops have.
         prepared: the clips.
-        seconds: how long the timed steps take together, about.
+        seconds: how long the timed steps take together, about, where ``TIMED_STEPS`` take less.
         clock: seconds.
     """
+    rate = _rate(settings, prepared, TIMED_STEPS, clock)
+    spent = TIMED_STEPS * settings.batch_size / rate
+    if spent < seconds / 2:
+        steps = min(MOST_STEPS, int(TIMED_STEPS * seconds / spent))
+        rate = _rate(settings, prepared, steps, clock)
+    specification = specify(settings, prepared, "probe")
+    model, specification = new_model(settings, specification, prepared)
+    model.to(choose_device(settings.device))
+    items = prepared.sides["validation"][:128]
+    dtype = autocast_dtype(settings.precision, next(model.parameters()).device)
+    clip_logits(model, specification, items[:2], prepared.decoded, dtype)
+    begun = clock()
+    clip_logits(model, specification, items, prepared.decoded, dtype)
+    each = (clock() - begun) / max(1, len(items))
+    return Pace(rate, each * len(prepared.sides["validation"]))
+
+
+def _rate(settings: Settings, prepared: Prepared, steps: int, clock: Callable[[], float]) -> float:
+    """Return the clips a second of so many steps behind the first ones."""
     specification = specify(settings, prepared, "probe")
     model, specification = new_model(settings, specification, prepared)
     model.to(choose_device(settings.device))
     times: list[float] = []
-
-    def step(done: int, total: int, loss: float) -> None:
-        times.append(clock())
-        timed = len(times) > WARM_STEPS and times[-1] - times[WARM_STEPS - 1] >= seconds
-        if timed or done == total:
-            raise _TimedEnoughError
-
-    probe = dataclasses.replace(settings, epochs=1, save_seconds=1e6)
+    clips = (WARM_STEPS + steps) * settings.batch_size
     with tempfile.TemporaryDirectory() as folder:
-        loop = Loop(
+        Loop(
             model,
             specification,
-            probe,
+            dataclasses.replace(settings, epochs=1, epoch_clips=clips, save_seconds=1e6),
             prepared.sides["train"],
             prepared.sides["validation"][:1],
             prepared.decoded,
             Path(folder),
-            Progress(lambda line: None, step),
-        )
-        with contextlib.suppress(_TimedEnoughError):
-            loop.run()
-    first = min(WARM_STEPS, len(times) - 1)
-    steps = len(times) - first
-    spent = times[-1] - times[first - 1] if first else 1e-9
-    items = prepared.sides["validation"][:128]
-    dtype = autocast_dtype(settings.precision, loop.device)
-    begun = clock()
-    clip_logits(model, specification, items, prepared.decoded, dtype)
-    each = (clock() - begun) / max(1, len(items))
-    rate = steps * settings.batch_size / max(spent, 1e-9)
-    return Pace(rate, each * len(prepared.sides["validation"]))
+            Progress(lambda line: None, lambda done, total, loss: times.append(clock())),
+        ).run()
+    timed = times[WARM_STEPS - 1 :]
+    return (len(timed) - 1) * settings.batch_size / max(timed[-1] - timed[0], 1e-9)
 
 
 def within(settings: Settings, pace: Pace, minutes: float) -> Settings:

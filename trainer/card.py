@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ser_core.specification import Specification
 from trainer.evaluation import Report
-from trainer.report_tables import detail_tables, headline_tables
+from trainer.report_tables import confusion_table, detail_tables, headline_tables
 from trainer.tables import Table
 
 LICENCE = "cc-by-nc-sa-4.0"
@@ -61,6 +61,7 @@ def model_card(report: Report, specification: Specification, licence: str = LICE
         *_sections(headline_tables(report), first=True),
         *_speakers(report),
         *_sections(detail_tables(report)),
+        *_sections([confusion_table(head)]),
         *_remarks(report),
         *_left_out(report),
         "",
@@ -76,7 +77,8 @@ def model_card(report: Report, specification: Specification, licence: str = LICE
         *(f"- {note}" for note in report.notes),
         "",
         "The settings are in `metrics.json`. `python -m trainer fit` with them and the same "
-        "corpora makes it again; `python -m trainer evaluate` makes these figures again.",
+        "corpora makes it again; `python -m trainer evaluate --complete` makes these figures "
+        "again.",
         "",
     ]
     return "\n".join(lines)
@@ -111,8 +113,8 @@ def _speakers(report: Report) -> list[str]:
         return []
     return [
         "",
-        f"UAR of the median speaker {found.median_speaker_uar:.3f}, of the worst "
-        f"({found.worst_speaker.speaker}) {found.worst_speaker.uar:.3f}.",
+        f"Among the test speakers the median one has a UAR of {found.median_speaker_uar:.3f}, the "
+        f"worst ({found.worst_speaker.speaker}) {found.worst_speaker.uar:.3f}.",
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from trainer.bootstrap import Interval
 from trainer.evaluation import CorpusScores, Evaluation, Report
@@ -34,21 +34,7 @@ def detail_tables(report: Report) -> Iterator[Table]:
     yield _classes(found.overall)
     yield _honesty(report)
     if found.by_sex:
-        yield Table(
-            "By sex",
-            ("sex", "UAR", "macro-F1", "accuracy", "clips", "speakers"),
-            tuple(
-                (
-                    name,
-                    span(s.uar, s.uar_interval),
-                    span(s.macro_f1, s.macro_f1_interval),
-                    span(s.accuracy, s.accuracy_interval),
-                    str(s.clips),
-                    str(s.speakers),
-                )
-                for name, s in found.by_sex.items()
-            ),
-        )
+        yield _sexes(found)
     if report.conditions:
         yield _conditions(report)
     if report.non_speech:
@@ -113,6 +99,39 @@ def reasons(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {percent(share)}" for name, share in ranked)
 
 
+def confusion_table(score: Scores) -> Table:
+    """Return the counts of a confusion matrix: rows are the truth, columns what was said."""
+    return Table(
+        "Confusion",
+        ("true \\ said", *score.emotions),
+        tuple(
+            (name, *(str(count) for count in row))
+            for name, row in zip(score.emotions, score.confusion, strict=True)
+        ),
+        ("Test speakers, each clip by its corpus' emotions.",),
+    )
+
+
+def _sexes(found: Evaluation) -> Table:
+    rows = tuple(
+        (
+            name,
+            span(s.uar, s.uar_interval),
+            span(s.macro_f1, s.macro_f1_interval),
+            span(s.accuracy, s.accuracy_interval),
+            str(s.clips),
+            str(s.speakers),
+        )
+        for name, s in found.by_sex.items()
+    )
+    columns = ("sex", "UAR", "macro-F1", "accuracy", "clips", "speakers")
+    return Table("By sex", columns, rows, (OVER_CLIPS,) if _starred(rows) else ())
+
+
+def _starred(rows: Iterable[Sequence[str]]) -> bool:
+    return any("†" in row[1] for row in rows)
+
+
 def _pairs(by_corpus: Mapping[str, CorpusScores]) -> dict[str, tuple[Scores, Scores]]:
     return {name: (pair.restricted, pair.full) for name, pair in by_corpus.items()}
 
@@ -133,12 +152,11 @@ def _scores(title: str, pairs: Mapping[str, tuple[Scores, Scores]], *notes: str)
             )
         )
     columns = ("clips of", "UAR", "macro-F1", "accuracy", "UAR, any emotion")
-    starred = any("†" in row[1] for row in rows)
     return Table(
         title,
         (*columns, "majority: UAR, accuracy", "clips", "speakers"),
         tuple(rows),
-        (*notes, OVER_CLIPS) if starred else notes,
+        (*notes, OVER_CLIPS) if _starred(rows) else notes,
     )
 
 
@@ -177,6 +195,7 @@ def _honesty(report: Report) -> Table:
             "scaling on the validation speakers. “If honest” is what a model would measure on so "
             "few clips if every confidence were true: below it nothing can be told.",
             *_wanted(report.evaluation),
+            *_why(report.evaluation),
         ),
     )
 
@@ -185,6 +204,12 @@ def _wanted(found: Evaluation) -> tuple[str, ...]:
     if found.sets is None:
         return ()
     return (f"The sets were made to hold the truth in {percent(found.sets.wanted)}.",)
+
+
+def _why(found: Evaluation) -> tuple[str, ...]:
+    if not found.unsure.reasons:
+        return ()
+    return (f"Unsure of these clips because: {reasons(found.unsure.reasons)}.",)
 
 
 def _honest_row(name: str, part: Evaluation | CorpusScores) -> tuple[str, ...]:

@@ -81,7 +81,13 @@ def test_one_command_makes_the_whole_report(
     assert metrics["by_corpus"]["cremad"]["uar"] == held
     assert "emodb" in metrics["by_corpus"]
     card = after["README.md"].decode()
-    for text in (f"{held:.3f}", "### Sounds that nobody speaks", "## What was tried", "| cnn |"):
+    for text in (
+        f"{held:.3f}",
+        "### Sounds that nobody speaks",
+        "## What was tried",
+        "| cnn |",
+        "### Confusion",
+    ):
         assert text in card
 
 
@@ -98,7 +104,7 @@ def test_a_corpus_that_was_trained_on_is_not_taken_for_an_unheard_one(
 def test_backbones_under_one_budget_are_kept_row_by_row(
     flags: list[str], corpora: Path, tmp_path: Path, capsys: Captured
 ) -> None:
-    words = [*flags, "--home", str(tmp_path), "--corpora", str(corpora), "--minutes", "0.02"]
+    words = [*flags, "--home", str(tmp_path), "--corpora", str(corpora), "--minutes", "0.08"]
     words += ["--names", "cremad,emodb", "--epochs", "1", "--json", str(tmp_path / "table.json")]
     both = ["--backbones", "cnn,gru,mlp", "--random-split", "cnn", "--leave-one-out-of", "cnn"]
     assert main(["compare", *words, *both, "--test"]) == 0
