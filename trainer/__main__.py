@@ -190,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     one = add("run", parents=[learning, rule], help="fine-tune on what is new, promote if better")
     one.add_argument("--every", help="again and again: 30min, 6h, 1d")
     one.add_argument("--min-new", type=int, default=0, help="new labels that are worth a run")
-    one.add_argument("--trusted", nargs="*", help="annotators that count; all without it")
+    one.add_argument("--trusted", nargs="*", help="annotators that count, over the page's list")
     one.add_argument("--min-votes", type=int, default=1, help="votes that a label needs")
     one.add_argument("--keep", type=int, default=5, help="versions to keep")
     one.add_argument("--force", action="store_true", help="train even if nothing is new")
