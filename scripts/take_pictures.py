@@ -37,8 +37,9 @@ sys.path.insert(0, str(ROOT))
 TALLEST = 1500
 """Pixels; what lies below that is left out of a picture."""
 
-COLOURS = 160
-"""A page is flat colours and one spectrogram; a palette keeps the files small."""
+SHADES = 220
+"""A page is flat colours and one spectrogram; a palette keeps the files small. The colours of the
+emotions are put into it beside these, for their areas are too small to win a place."""
 
 MOST_BYTES = 2_500_000
 """Most that the pictures may weigh together."""
@@ -200,9 +201,17 @@ def small_png(data: bytes, tallest: int = TALLEST) -> bytes:
     """
     from PIL import Image
 
+    from ui.theme import COLOURS
+
     image = Image.open(io.BytesIO(data)).convert("RGB")
     image = image.crop((0, 0, image.width, min(image.height, tallest)))
-    flat = image.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    usual = image.quantize(SHADES, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    shades = [*(usual.getpalette() or [])[: SHADES * 3]]
+    for colour in COLOURS.values():
+        shades += [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(shades)
+    flat = image.quantize(palette=palette, dither=Image.Dither.NONE)
     held = io.BytesIO()
     flat.save(held, "PNG", optimize=True)
     return held.getvalue()

@@ -109,12 +109,18 @@ class Summary:
         }
 
 
-def blocks(windows: Sequence[Window], most: int | None = None) -> list[Block]:
+def blocks(
+    windows: Sequence[Window],
+    most: int | None = None,
+    speech: Sequence[Stretch] | None = None,
+) -> list[Block]:
     """Return overlapping windows as blocks side by side; each moment goes by all windows over it.
 
     Args:
         windows: in order of time.
         most: most blocks returned; None = as many as the windows' edges make.
+        speech: stretches of speech; a block without any of it has no emotion, whatever the
+            windows over it say of their other parts. None = all is taken for speech.
     """
     if not windows:
         return []
@@ -135,7 +141,13 @@ def blocks(windows: Sequence[Window], most: int | None = None) -> list[Block]:
         mean = table[over].mean(axis=0)
         top = int(mean.argmax())
         found.append(Block(start, end, names[top], float(mean[top]), float(entropy(mean))))
-    return found
+    if speech is None:
+        return found
+    silent = _spoken(found, speech) <= 0
+    return [
+        Block(block.start, block.end, None, 0.0) if still else block
+        for block, still in zip(found, silent, strict=True)
+    ]
 
 
 def summarise(
@@ -152,7 +164,7 @@ def summarise(
     speaking = sum(end - start for start, end in speech)
     if len(windows) < 2 or speaking <= 0:
         return None
-    found = blocks(windows)
+    found = blocks(windows, speech=speech)
     spoken = _spoken(found, speech)
     doubtful = np.array([b.emotion is not None and b.entropy > entropy_limit for b in found])
     unjudged = np.array([b.emotion is None for b in found])

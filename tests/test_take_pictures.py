@@ -14,6 +14,7 @@ from PIL import Image
 
 from ser_core.audio import load
 from ser_core.corpora import read
+from ui.theme import COLOURS
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,19 @@ def test_a_picture_gets_a_palette_and_is_cut(script: Any, rng: np.random.Generat
     small = Image.open(io.BytesIO(script.small_png(held.getvalue(), tallest=120)))
     assert (small.size, small.mode) == ((200, 120), "P")
     assert len(script.small_png(held.getvalue(), tallest=300)) < len(held.getvalue())
+
+
+def test_the_colours_of_the_emotions_survive(script: Any, rng: np.random.Generator) -> None:
+    shown = np.zeros((300, 300, 3), np.uint8)
+    shown[:, :, 1] = rng.integers(0, 255, (300, 300), dtype=np.uint8)
+    for place, colour in enumerate(COLOURS.values()):
+        shown[place * 8 : place * 8 + 6, :6] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    held = io.BytesIO()
+    Image.fromarray(shown).save(held, "PNG")
+    kept = np.asarray(Image.open(io.BytesIO(script.small_png(held.getvalue()))).convert("RGB"))
+    for place in range(len(COLOURS)):
+        apart = kept[place * 8 + 3, 3].astype(int) - shown[place * 8 + 3, 3]
+        assert np.abs(apart).max() <= 12
 
 
 def test_the_corpus_on_the_pictures_can_be_read_and_has_something_wrong(

@@ -158,7 +158,7 @@ def clip_figure(
                 start, end, row=1, col=1, fillcolor=QUIET, opacity=0.14, line_width=0, layer="below"
             )
     if several:
-        _add_line(figure, windows)
+        _add_line(figure, windows, speech)
     row = len(heights)
     figure.add_trace(_mel(mel), row=row, col=1)
     _dress(figure, mel, seconds, several, _peak(samples))
@@ -214,10 +214,14 @@ def _wave(samples: npt.NDArray[Any], seconds: float) -> go.Scatter:
     )
 
 
-def _add_line(figure: go.Figure, windows: Sequence[Window]) -> None:
+def _add_line(
+    figure: go.Figure,
+    windows: Sequence[Window],
+    speech: Sequence[tuple[float, float]] | None,
+) -> None:
     import plotly.graph_objects as go
 
-    found = blocks(windows, BLOCKS)
+    found = blocks(windows, BLOCKS, speech)
     for emotion, colour in COLOURS.items():
         own = [block for block in found if block.emotion == emotion]
         if not own:
@@ -328,7 +332,7 @@ def _dress(figure: go.Figure, mel: Mel, seconds: float, several: bool, peak: flo
         showlegend=False,
     )
     figure.update_annotations(
-        x=0, xanchor="left", yshift=3, xshift=4, font={"size": 12, "color": QUIET}
+        x=0, xanchor="left", yshift=3, xshift=8, font={"size": 12, "color": QUIET}
     )
     figure.update_xaxes(
         range=[0, seconds],

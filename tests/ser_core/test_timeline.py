@@ -74,6 +74,16 @@ def test_overlapping_windows_are_averaged_before_they_are_counted() -> None:
     assert [one.at for one in found.changes] == [4.0]
 
 
+def test_a_block_without_speech_has_no_emotion_whatever_its_windows_say() -> None:
+    windows = side_by_side("anger", "joy", "anger")
+    found = blocks(windows, speech=[(0.0, 2.0), (4.5, 6.0)])
+    assert [b.emotion for b in found] == ["anger", None, "anger"]
+    told = summary(windows, [(0.0, 2.0), (4.5, 6.0)], 6.0)
+    assert told.changes == ()
+    assert told.emotions[0].longest == (0.0, 2.0)
+    assert (told.unjudged, told.silent) == (0.0, 2.5)
+
+
 def test_one_window_or_no_speech_has_no_summary() -> None:
     assert summarise(side_by_side("anger"), [(0.0, 2.0)], 2.0, 0.9) is None
     assert summarise(side_by_side("anger", "joy"), [], 4.0, 0.9) is None
