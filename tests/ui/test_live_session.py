@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ui import live, live_parts
@@ -21,6 +21,7 @@ from ui.services import Services
 RATE = 16_000
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=12), st.integers(1, 17), st.integers(0, 30))
 def test_a_ring_holds_the_newest(pieces: list[int], size: int, wanted: int) -> None:
     ring, everything = Ring(size), np.zeros(0, np.float32)
