@@ -35,8 +35,13 @@ class DecodedClips:
         self, folder: str | Path, sample_rate: int = audio.SAMPLE_RATE, *, trim: bool = False
     ) -> None:
         kind = f"{FORMAT}-{sample_rate}"
+        self.cache = Path(folder)
         self.folder = Path(folder) / (f"{kind}-speech" if trim else kind)
         self.sample_rate, self.trim = sample_rate, trim
+
+    def whole(self) -> DecodedClips:
+        """Return the clips with their silent ends, from the same cache."""
+        return DecodedClips(self.cache, self.sample_rate) if self.trim else self
 
     def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / f"{digest}.npy"

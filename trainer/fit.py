@@ -77,6 +77,9 @@ def fit(
     parent = checkpoint.load(settings.start) if settings.start else None
     if prepared is None:
         emotions = parent.specification.emotions if parent else ()
+        if parent is not None:
+            trim = parent.specification.trim_silence
+            settings = dataclasses.replace(settings, trim_silence=trim)
         prepared = prepare(settings, cache, emotions=emotions, tick=tick)
     for note in prepared.notes:
         progress.log(f"note: {note}")

@@ -25,8 +25,8 @@ from trainer.data import Batch, Example, batches_in_epoch, training_batches
 from trainer.decoded import DecodedClips
 from trainer.errors import DivergedError, InterruptedRunError
 from trainer.learner import Learner
-from trainer.measure import clip_logits, mean_uar
-from trainer.rows import batches_of_rows, make_rows, row_batches
+from trainer.measure import FloatArray, clip_logits, mean_uar, row_logits
+from trainer.rows import batches_of_rows, make_rows, row_batches, statistics
 from trainer.settings import Settings
 from trainer.stop import Signals
 
@@ -84,6 +84,12 @@ class Loop:
         self.rows = (
             make_rows(model, specification, self.train, decoded, settings)
             if settings.balance in OVERSAMPLERS
+            else None
+        )
+        # Statistics are taken once: nothing in front of the backbone learns or is drawn.
+        self.judged = (
+            statistics(model, specification, self.validation, decoded)
+            if self.rows is not None
             else None
         )
         self.per_epoch = (
@@ -238,13 +244,7 @@ class Loop:
         )
 
     def _validate(self) -> dict[str, float]:
-        logits = clip_logits(
-            self.learner.evaluated,
-            self.specification,
-            self.validation,
-            self.decoded,
-            self.learner.dtype,
-        )
+        logits = self._validation_logits()
         labels = np.array([item.label for item in self.validation])
         if not np.isfinite(logits).all():
             raise DivergedError(
@@ -254,6 +254,12 @@ class Loop:
         chance = softmax(logits)
         loss = float(-np.log(chance[np.arange(len(labels)), labels] + 1e-12).mean())
         return {"loss": loss, "uar": mean_uar(logits, self.validation)}
+
+    def _validation_logits(self) -> FloatArray:
+        judge, dtype = self.learner.evaluated, self.learner.dtype
+        if self.judged is None:
+            return clip_logits(judge, self.specification, self.validation, self.decoded, dtype)
+        return row_logits(judge, self.judged, dtype)
 
     # -- state ------------------------------------------------------------------------------
 

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ser_core import calibration
+from ser_core.frontends import FeatureMap
 from ser_core.model import Model
 from ser_core.specification import Specification
 from trainer import metrics
@@ -19,6 +22,8 @@ from trainer.metrics import Outcomes
 from trainer.prepare import Prepared
 from trainer.records import encode
 
+FloatArray = NDArray[np.float64]
+
 
 def clip_logits(
     model: Model,
@@ -27,7 +32,7 @@ def clip_logits(
     decoded: DecodedClips,
     dtype: torch.dtype | None = None,
     batch_size: int = 32,
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+) -> FloatArray:
     """Return logits ``[clip, emotion]`` of the middle window of each clip, in evaluation mode."""
     device = next(model.parameters()).device
     model.eval()
@@ -41,6 +46,16 @@ def clip_logits(
             logits = model(waveform.to(device), lengths.to(device))
         rows.append(logits.double().cpu().numpy())
     return np.concatenate(rows) if rows else np.zeros((0, len(specification.emotions)))
+
+
+def row_logits(model: Model, values: Tensor, dtype: torch.dtype | None = None) -> FloatArray:
+    """Return logits ``[clip, emotion]`` of statistics, ``[clip, channel, bin, 1]``."""
+    device = next(model.parameters()).device
+    model.eval()
+    lengths = torch.ones(len(values), dtype=torch.int64)
+    with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not None):
+        logits = model.backbone(FeatureMap(values.to(device), lengths.to(device)))
+    return np.asarray(logits.double().cpu().numpy(), dtype=np.float64)
 
 
 def mean_uar(logits: np.ndarray[Any, Any], items: Sequence[Example]) -> float:

@@ -40,6 +40,22 @@ class Rows:
         return len(self.values)
 
 
+def statistics(
+    model: Model,
+    specification: Specification,
+    items: Sequence[Example],
+    decoded: DecodedClips,
+) -> Tensor:
+    """Return the normalised statistics of the middle windows, ``[clip, channel, bin, 1]``."""
+    device = next(model.parameters()).device
+    parts: list[Tensor] = []
+    for first in range(0, len(items), _AT_ONCE):
+        waveform, lengths = middle(items[first : first + _AT_ONCE], decoded, specification)
+        with torch.inference_mode():
+            parts.append(model.features(waveform.to(device), lengths.to(device)).values.cpu())
+    return torch.cat(parts)
+
+
 def make_rows(
     model: Model,
     specification: Specification,
@@ -66,13 +82,7 @@ def make_rows(
             f"“descriptors” gives with its preset “statistics”; {specification.frontend} gives "
             "frames here."
         )
-    device = next(model.parameters()).device
-    parts: list[Tensor] = []
-    for first in range(0, len(items), _AT_ONCE):
-        waveform, lengths = middle(items[first : first + _AT_ONCE], decoded, specification)
-        with torch.inference_mode():
-            parts.append(model.features(waveform.to(device), lengths.to(device)).values.cpu())
-    values = torch.cat(parts)
+    values = statistics(model, specification, items, decoded)
     labels = np.array([item.label for item in items], dtype=np.int64)
     present = sorted(set(labels.tolist()))
     flat, classes = oversample(

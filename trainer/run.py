@@ -66,6 +66,8 @@ def cache_folder(home: Path) -> Path:
 def test_clips(prepared: Prepared) -> tuple[list[Clip], Loader]:
     """Return the test clips and what loads them from the decoded cache.
 
+    They keep their silent ends: a model that leaves those out does so itself, as at the page.
+
     Raises:
         DataError: the test side is empty.
     """
@@ -75,12 +77,16 @@ def test_clips(prepared: Prepared) -> tuple[list[Clip], Loader]:
             "the test side of the split is empty, so nothing can be promoted; add a corpus with "
             "more speakers"
         )
+    clips = [item.clip for item in items]
     digests = {item.clip.path: item.digest for item in items}
+    decoded = prepared.decoded.whole()
+    if decoded is not prepared.decoded:
+        decoded.prepare(clips)
 
     def load(clip: Clip) -> Samples:
-        return prepared.decoded.samples(digests[clip.path])
+        return decoded.samples(digests[clip.path])
 
-    return [item.clip for item in items], load
+    return clips, load
 
 
 def thin(prepared: Prepared, most: int, seed: int) -> Prepared:
@@ -128,7 +134,11 @@ def run_once(
     with only_one(home, "a training run", clock=clock):
         start = champion_folder(home, default)
         specification = checkpoint.load(start).specification
-        settings = dataclasses.replace(settings, start=str(start), first_weights="")
+        # What the champion doesn't hear, its challenger doesn't learn from.
+        trim = specification.trim_silence
+        settings = dataclasses.replace(
+            settings, start=str(start), first_weights="", trim_silence=trim
+        )
         store = LabelStore(home)
         since = last_revision(home, specification.label_revision)
         new = corrections.new_labels(store, since, labels.trusted, labels.min_votes)

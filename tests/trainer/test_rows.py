@@ -14,8 +14,10 @@ from trainer.errors import SettingsError
 from trainer.fit import fit, require_trainable
 from trainer.fresh import new_model, specify
 from trainer.loop import Loop, Progress
+from trainer.measure import clip_logits, row_logits
 from trainer.prepare import Prepared, prepare
 from trainer.rows import batches_of_rows, make_rows, row_batches
+from trainer.rows import statistics as take
 from trainer.settings import Settings, preset
 
 
@@ -118,6 +120,20 @@ def test_a_run_on_statistics_repeats_and_learns(statistics: Settings, tmp_path: 
     one, two = (checkpoint.load(found.folder).model.state_dict() for found in made)
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert made[0].figures["test"]["cremad"]["uar"] > 0.6
+
+
+def test_statistics_that_were_taken_once_give_the_logits_of_the_clips(
+    statistics: Settings, tmp_path: Path
+) -> None:
+    prepared = prepare(statistics, tmp_path / "cache")
+    model, specification = new_model(statistics, specify(statistics, prepared, "v"), prepared)
+    items = prepared.sides["validation"]
+    values = take(model, specification, items, prepared.decoded)
+    assert np.allclose(
+        row_logits(model, values),
+        clip_logits(model, specification, items, prepared.decoded),
+        atol=1e-5,
+    )
 
 
 def test_an_epoch_of_rows_can_be_entered_anywhere(statistics: Settings, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from ser_core import audio, checkpoint
 from ser_core.champion import models_folder, read_pointer
 from ser_core.recognizer import Recognizer
 from ser_core.splits import TABLES
-from trainer import versions
+from trainer import run, versions
 from trainer.errors import DataError, DivergedError, LockedError
 from trainer.fit import fit
 from trainer.lock import only_one
@@ -172,6 +172,39 @@ def test_new_clips_join_on_the_side_that_their_speaker_is_on(
     (line,) = [line for line in lines if line.startswith("corrections:")]
     assert "1 new test clips" in line
     assert "1 new train clips" in line
+
+
+def test_a_fine_tune_hears_its_clips_as_the_champion_does(
+    tuning: Settings, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = checkpoint.load(shipped)
+    words = dataclasses.replace(held.specification, trim_silence=True)
+    trimming = checkpoint.save(
+        tmp_path / "trimming", held.model, words, held.calibration, {}, held.card
+    )
+    seen: list[Settings] = []
+
+    def look(settings: Settings, *args: object, **kwargs: object) -> None:
+        seen.append(settings)
+        raise DataError("seen")
+
+    for champion in (shipped, trimming):
+        with monkeypatch.context() as patch:
+            patch.setattr("trainer.run.prepare", look)
+            with pytest.raises(DataError, match="seen"):
+                run_once(tmp_path, champion, tuning, progress=quiet())
+    assert [settings.trim_silence for settings in seen] == [False, True]
+
+
+def test_test_clips_are_judged_with_their_silent_ends(
+    tuning: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ser_core.vad.trimmed", lambda samples, rate: samples[:, :4000])
+    prepared = prepare(dataclasses.replace(tuning, trim_silence=True), tmp_path / "cache")
+    item = prepared.sides["test"][0]
+    assert prepared.decoded.samples(item.digest).shape == (1, 4000)
+    clips, load = run.test_clips(prepared)
+    assert load(clips[0]).shape == (1, 9600)
 
 
 def test_labels_of_test_speakers_clips_never_reach_training_or_the_ruler(
