@@ -43,7 +43,7 @@ from trainer import versions
 
 ROOT = Path(__file__).resolve().parent.parent
 TRUSTED, STRANGER = "trusted", "stranger"
-FLAGS = ["--preset", "statistics", "--device", "cpu", "--workers", "0", "--threads", "2"]
+FLAGS = ["--preset", "statistics", "--device", "cpu", "--workers", "0", "--threads", "1"]
 
 
 @dataclass(frozen=True)
