@@ -289,7 +289,7 @@ def test_an_empty_store_says_what_to_do(browser: Any, app_server: Any) -> None:
     page.goto(server.url)
     page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
     held: list[Any] = []
-    page.route("**/queue/join**", held.append)
+    page.route("**/queue/join**", lambda route: held.append(route))
     to_tab(page, "Label")
     page.wait_for_selector("#label-card .waiting", timeout=PATIENCE)
     page.keyboard.press("6")
