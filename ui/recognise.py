@@ -212,7 +212,10 @@ def _keeper(services: Services, emotion: str) -> Any:
 
 def _looked(looks: Looks, held: Held | None, emotion: str) -> Any:
     try:
-        return looks.look(held, None if emotion == NOTHING else emotion)
+        drawn = looks.look(held, None if emotion == NOTHING else emotion)
+        if emotion != NOTHING and not drawn.data[-1].z.any():
+            gr.Info(f"Nothing in this clip speaks for {emotion}.")
+        return drawn
     except (PageError, SerError) as error:
         gr.Warning(str(error))
         return gr.skip()

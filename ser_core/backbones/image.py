@@ -90,6 +90,9 @@ class ImageBackbone(Backbone):
         if weights is None:
             _calm(net)
         self.net = self._adapt(net, channels)
+        # The blocks are run by hand, so the last maps are no module's output but this one's, and
+        # whoever explains a prediction looks at the outputs of modules.
+        self.last = nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(self.width, classes)
         # Where first weights came from is no longer a parameter of what is trained.
@@ -119,7 +122,7 @@ class ImageBackbone(Backbone):
         values, lengths = features
         short = self.least - values.shape[-1]
         maps, valid = self._maps(F.pad(values, (0, max(short, 0))), lengths)
-        dropped: Tensor = self.dropout(masked_mean(maps, valid))
+        dropped: Tensor = self.dropout(masked_mean(self.last(maps), valid))
         return dropped
 
 
