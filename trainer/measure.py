@@ -83,7 +83,8 @@ def calibrate(
     for item in items:
         sizes[item.clip.corpus] = sizes.get(item.clip.corpus, 0) + 1
     weights = np.array([1 / sizes[item.clip.corpus] for item in items])
-    return calibration.fit(logits, labels, weights=weights)
+    corpora = [item.clip.corpus for item in items]
+    return calibration.fit(logits, labels, weights=weights, groups=corpora)
 
 
 def outcomes(

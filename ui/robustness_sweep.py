@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ser_core import vad
 from ser_core.augment import EFFECTS, ROBUSTNESS, STRENGTHS, Chain
 from ser_core.errors import AugmentError
 from ui.augment_bench import Samples, open_clip
@@ -88,7 +89,10 @@ def sweep(services: Services, path: str | Path, progress: Progress | None = None
     rate = bench.clip.sample_rate
     if bench.judged["emotion"] is None:
         raise AugmentError(f"There is no answer that could flip. {bench.judged['unsure']}")
-    samples = np.ascontiguousarray(bench.clip.samples[:, : round(LONGEST * rate)])
+    whole = bench.clip.samples
+    if services.serving.recognizer.specification.trim_silence:
+        whole = vad.trimmed(whole, rate)  # as this model hears it
+    samples = np.ascontiguousarray(whole[:, : round(LONGEST * rate)])
     steps = [EFFECTS[name].step(strength) for name in ROBUSTNESS for strength in STRENGTHS]
     copies = [samples, *(apply(step, samples, rate) for step in steps)]
     table = judged(services.serving.recognizer, copies, progress)
@@ -103,7 +107,7 @@ def sweep(services: Services, path: str | Path, progress: Progress | None = None
         name: tuple(cells[place * wide : (place + 1) * wide])
         for place, name in enumerate(ROBUSTNESS)
     }
-    cut = bool(bench.cut) or samples.shape[1] < bench.clip.samples.shape[1]
+    cut = bool(bench.cut) or samples.shape[1] < whole.shape[1]
     return Sweep(names[top], float(table[0, top]), rows, samples.shape[1] / rate, cut)
 
 
