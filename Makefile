@@ -7,11 +7,11 @@ BIN := $(VENV)/bin
 PYTEST ?=
 export VENV PYTHON
 
-.PHONY: help run test fast lint format bench examples readme setup setup-dev clean
+.PHONY: help run test fast lint format bench examples pictures readme setup setup-dev clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
-	@echo "also: fast (tests without slow and browser), lint, format, bench, examples, readme, clean"
+	@echo "also: fast (tests without slow and browser), lint, format, bench, examples, pictures, readme, clean"
 
 setup:
 	@scripts/setup.sh requirements.txt
@@ -42,6 +42,9 @@ bench: setup-dev
 
 examples: setup
 	$(BIN)/python scripts/make_examples.py
+
+pictures: setup-dev
+	$(BIN)/python scripts/take_pictures.py
 
 readme: setup
 	$(BIN)/python scripts/update_readme.py
