@@ -175,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     rule = argparse.ArgumentParser(add_help=False)
     rule.add_argument("--confidence", type=float, default=0.9, help="that UAR is not worse")
     rule.add_argument("--margin", type=float, default=0.01, help="fall of UAR that is no fall")
+    rule.add_argument("--fall", type=float, default=0.0, help="most that the measured UAR may fall")
     rule.add_argument("--floor", type=float, default=0.1, help="most that a recall may fall")
     rule.add_argument("--calibration", type=float, default=0.02, help="most that ECE may rise")
     figures = argparse.ArgumentParser(add_help=False)

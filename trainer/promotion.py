@@ -19,6 +19,8 @@ class Rule:
     Attributes:
         confidence: how sure the bootstrap must be that UAR is not worse, in (0.5, 1).
         margin: fall in UAR that still counts as not worse, in [0, 1].
+        fall: most that the measured UAR itself may fall, in [0, 1]; at 0, many small steps down
+            can't add up.
         floor: most that the recall of any emotion may fall, in [0, 1].
         calibration: most that the expected calibration error may rise, in [0, 1].
         draws: bootstrap samples.
@@ -29,11 +31,12 @@ class Rule:
     floor: float = 0.1
     calibration: float = 0.02
     draws: int = 2000
+    fall: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.5 < self.confidence < 1.0:
             raise SettingsError(f"the confidence of a promotion is {self.confidence}; use 0.5 to 1")
-        for name in ("margin", "floor", "calibration"):
+        for name in ("margin", "fall", "floor", "calibration"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise SettingsError(f"{name} is {getattr(self, name)}; use a share from 0 to 1")
         if self.draws < 100:
@@ -111,7 +114,7 @@ def decide(
         f"test speakers ({low:+.3f} to {high:+.3f})"
     )
     refusals = []
-    if new_uar < old_uar:
+    if new_uar < old_uar - rule.fall:
         refusals.append(f"{ahead} is lower")
     elif sure < rule.confidence:
         refusals.append(

@@ -35,7 +35,10 @@ def build(services: Services) -> None:
                 waveform_options=gr.WaveformOptions(show_recording_waveform=False),
             )
             room = parts.limits(services.settings.max_seconds, services.settings.max_bytes)
-            gr.HTML(f'<p class="hint">{room}</p>', elem_id="clip-limits")
+            gr.HTML(
+                f'<p class="hint">{room}</p><p class="mic-told warning" role="alert" hidden></p>',
+                elem_id="clip-limits",
+            )
             examples = example_files(services)
             picks = _example_buttons(examples)
             with gr.Column(visible=False, elem_id="put-right") as right:

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE = 120_000
 RATE = 16_000
 MOST_BYTES = 600_000
+UNREADABLE = ("empty.wav", "diary.wav", "not a number.wav")
 REFUSE = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', '%s'); }"
 
 
@@ -62,8 +63,10 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     page.close()
 
 
-def open_page(browser: Any, services: Services) -> Any:
+def open_page(browser: Any, services: Services, script: str = "") -> Any:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    if script:
+        page.add_init_script(script)
     page.goto(f"http://127.0.0.1:{services.settings.port}")
     page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
     return page
@@ -131,7 +134,8 @@ def test_each_bad_file_gets_a_sentence_and_none_an_event(
         assert told in said, (name, said)
         assert said.rstrip().endswith("."), (name, said)
         assert "%" not in said, name
-        page.keyboard.press("1")
+        if name in UNREADABLE:  # a sound without an answer may be labelled: the ear may know better
+            page.keyboard.press("1")
     still_alive(page, speech)
     assert studio.store.events() == []
 
@@ -172,12 +176,12 @@ def test_a_file_that_is_too_large_is_refused_and_the_limit_stood_there_before(
 def test_a_refused_microphone_leaves_the_upload_at_work(
     browser: Any, studio: Services, speech: Path, error: str
 ) -> None:
-    page = open_page(browser, studio)
-    page.evaluate(REFUSE % error)
+    page = open_page(browser, studio, REFUSE % error)
+    assert not page.locator(".mic-told").is_visible()
     page.click("#clip button[aria-label='Record audio']")
     page.click("#clip button.record-button")
-    page.wait_for_selector(".toast-body", timeout=PATIENCE)
-    assert page.inner_text(".toast-body").strip()
+    page.wait_for_selector(".mic-told", state="visible", timeout=PATIENCE)
+    assert "upload a file" in page.inner_text(".mic-told")
     page.click("#clip button[aria-label='Upload file']")
     page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
     still_alive(page, speech)

@@ -214,11 +214,13 @@ def test_keys_rest_while_typing_and_a_late_key_is_refused(browser: Any, server: 
     page = open_label(browser, server.url)
     before = ticket(page)
     # A slow machine puts the card there before its buttons.
-    page.evaluate("document.getElementById('label-choices').style.display = 'none'")
+    hiding = page.add_style_tag(content="#label-choices { display: none !important }")
+    page.wait_for_selector("#label-choices", state="hidden")
     page.keyboard.press("6")
     page.wait_for_timeout(300)
     assert ticket(page) == before
-    page.evaluate("document.getElementById('label-choices').style.display = ''")
+    hiding.evaluate("style => style.remove()")
+    page.evaluate("document.getElementById('label-choices').classList.add('late')")
     page.wait_for_selector("#label-saved .done", timeout=PATIENCE)
     page.wait_for_function(
         "before => document.querySelector('#label-card .clip-card').dataset.ticket !== before",
@@ -289,12 +291,20 @@ def test_an_empty_store_says_what_to_do(browser: Any, app_server: Any) -> None:
     page.goto(server.url)
     page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
     held: list[Any] = []
-    page.route("**/queue/join**", lambda route: held.append(route))
+    holding = True
+
+    def hold(route: Any) -> None:
+        if holding:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/queue/join**", hold)
     to_tab(page, "Label")
     page.wait_for_selector("#label-card .waiting", timeout=PATIENCE)
     page.keyboard.press("6")
     page.wait_for_selector("#label-card .waiting .early", timeout=PATIENCE)
-    page.unroute("**/queue/join**")
+    holding = False
     for route in held:
         route.continue_()
     page.wait_for_selector("#label-card .welcome", timeout=PATIENCE)

@@ -61,7 +61,7 @@ def progress_of(args: argparse.Namespace) -> Progress:
 
 def rule_of(args: argparse.Namespace) -> Rule:
     """Return when a challenger is promoted."""
-    return Rule(args.confidence, args.margin, args.floor, args.calibration)
+    return Rule(args.confidence, args.margin, args.floor, args.calibration, fall=args.fall)
 
 
 def labels_of(args: argparse.Namespace) -> Labels:

@@ -25,6 +25,33 @@
     button.setAttribute("aria-keyshortcuts", sign);
   };
 
+  /* A recorder that gets no microphone says nothing by itself. */
+  const media = navigator.mediaDevices;
+  const reasons = {
+    NotAllowedError: "The browser was not allowed to use the microphone. Allow it for this page (the sign beside the address), or upload a file.",
+    NotFoundError: "No microphone was found. Connect one, or upload a file.",
+    NotReadableError: "The microphone is in use elsewhere. Close the other program, or upload a file.",
+  };
+  const told = (text) => {
+    document.querySelectorAll(".mic-told").forEach((note) => {
+      note.textContent = text;
+      note.hidden = !text;
+    });
+  };
+  if (media && media.getUserMedia) {
+    const ask = media.getUserMedia.bind(media);
+    media.getUserMedia = async (wanted) => {
+      try {
+        const stream = await ask(wanted);
+        told("");
+        return stream;
+      } catch (error) {
+        told(reasons[error.name] || `The microphone can't be used (${error.name}). Upload a file.`);
+        throw error;
+      }
+    };
+  }
+
   /* A button of class seek moves the sound that the nearest figure follows. */
   document.addEventListener("click", (event) => {
     const button = event.target.closest && event.target.closest("button.seek[data-seek]");
