@@ -72,8 +72,13 @@ def test_every_command_that_is_shown_exists(readme: str, repository: Path) -> No
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"\bmake ([a-z]+)\b(?=[`\s]*(?:#|`|,|$))", readme, re.M)):
         assert re.search(rf"^{target}:", makefile, re.M), target
-    for module in set(re.findall(r"python -m ([a-z_]+)", readme)):
-        assert (repository / module / "__main__.py").is_file(), module
+    for module in set(re.findall(r"python -m ([a-z_.]+)", readme)):
+        path = repository.joinpath(*module.split("."))
+        if path.is_dir():
+            assert (path / "__main__.py").is_file(), module
+        else:
+            text = path.with_suffix(".py").read_text(encoding="utf-8")
+            assert 'if __name__ == "__main__"' in text, module
 
 
 def test_the_examples_are_few_small_and_reproducible(repository: Path) -> None:
