@@ -54,6 +54,8 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 )
+"""Of a browser that asks nothing, calls nobody and hears a file; the tests drive the same."""
+
 ROWS = (
     ("1_even.flac", "neutral"),
     ("2_lively.flac", "joy"),
@@ -179,6 +181,12 @@ def model(stage: Stage) -> None:
     stage.until("document.querySelectorAll('#model-head .figure, #model-head .notice').length")
 
 
+def about(stage: Stage) -> None:
+    """What it can tell and what it can't."""
+    stage.open("About")
+    stage.wait("#about-text h2")
+
+
 PICTURES: dict[str, Callable[[Stage], None]] = {
     "page": recognise,
     "live": live,
@@ -188,6 +196,7 @@ PICTURES: dict[str, Callable[[Stage], None]] = {
     "label": label,
     "corpus": corpus,
     "model": model,
+    "about": about,
 }
 """Name of each picture, and how the page is brought to where it is taken."""
 
@@ -276,7 +285,7 @@ def answers(url: str) -> bool:
 
 
 def find_chromium() -> str | None:
-    """Return the browser to drive; None leaves it to playwright."""
+    """Return the browser to drive: SER_CHROMIUM or the system's; None leaves it to playwright."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return os.environ.get("SER_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 

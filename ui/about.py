@@ -38,8 +38,8 @@ smallest set of emotions with that property on such speakers; a long set is an h
 CLOSING = """
 ## Keys
 
-**1** to **9** choose an emotion. On the picture **←** and **→** move through the sound and
-**space** plays it.
+<kbd>1</kbd> to <kbd>9</kbd> choose an emotion. On the picture <kbd>←</kbd> and <kbd>→</kbd> move
+through the sound and <kbd>space</kbd> plays it. On Label, <kbd>?</kbd> lists all keys.
 """
 
 PLACES = {

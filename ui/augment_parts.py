@@ -27,7 +27,8 @@ HINTS = (
     '<p class="hint"><b>How to read this.</b> All five pictures share one time axis. Click one, '
     "or use <kbd>←</kbd> <kbd>→</kbd> on it, to move through the sound; <kbd>space</kbd> plays, "
     "<kbd>X</kbd> switches between A and B. Both waveforms share one scale, and both sounds are "
-    "played as they are, so that a quieter voice is heard as quieter.</p>"
+    "played as they are, so that a quieter voice is heard as quieter. In the difference, orange "
+    "was added and blue was taken away.</p>"
 )
 
 PLAYER = """<div class="ab">

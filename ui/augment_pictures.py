@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ui.figures import MEL_COLOURS, QUIET, RANGE_DB, envelope, squeeze
+from ui.figures import MEL_COLOURS, QUIET, RANGE_DB, ROOM, envelope, squeeze
 from ui.theme import FONT
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ TITLES = (
     "Augmented",
     "Original, mel spectrogram",
     "Augmented, mel spectrogram",
-    f"Difference: orange was added, blue was taken away (±{SWING_DB:.0f} dB)",
+    f"Difference, ±{SWING_DB:.0f} dB",
 )
 
 
@@ -206,10 +206,10 @@ def _layout(seconds: float, peak: float, frequencies: npt.NDArray[np.float64]) -
         "ticktext": [f"{hertz // 1000} kHz" if hertz >= 1000 else f"{hertz} Hz" for hertz in ticks],
     }
     wave = {"range": [-peak, peak], "showticklabels": False, "zeroline": True}
-    bare = {"fixedrange": True, "showgrid": False, "zeroline": False, "ticks": ""}
+    bare = {"fixedrange": True, "showgrid": False, "zeroline": False, **ROOM}
     layout: dict[str, Any] = {
         "height": 760,
-        "margin": {"l": 46, "r": 10, "t": 26, "b": 40},
+        "margin": {"l": 56, "r": 10, "t": 26, "b": 44},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": QUIET, "size": 12, "family": ", ".join(FONT)},

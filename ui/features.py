@@ -83,7 +83,7 @@ def _places() -> tuple[list[gr.HTML], list[gr.Plot]]:
     captions, plots = [], []
     names = list(TITLES)
     for pair in (names[place : place + 2] for place in range(0, len(names), 2)):
-        with gr.Row():
+        with gr.Row(elem_classes="pair"):
             for name in pair:
                 with gr.Column(min_width=300):
                     captions.append(gr.HTML(caption(TITLES[name][0], says(name))))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ui.augment_pictures import CHANGE_COLOURS, mel_decibels
-from ui.figures import MEL_COLOURS, QUIET, RANGE_DB, envelope, squeeze, to_bytes
+from ui.figures import MEL_COLOURS, QUIET, RANGE_DB, ROOM, envelope, squeeze, to_bytes
 from ui.theme import FONT
 
 if TYPE_CHECKING:
@@ -259,12 +259,12 @@ def _add_line(figure: go.Figure, values: Floats, start: float, step: float) -> N
 def _figure(seconds: float, axis: dict[str, Any]) -> go.Figure:
     import plotly.graph_objects as go
 
-    bare = {"fixedrange": True, "showgrid": False, "zeroline": False, "ticks": ""}
+    bare = {"fixedrange": True, "showgrid": False, "zeroline": False, **ROOM}
     return go.Figure(
         layout={
             "template": "none",
             "height": 190,
-            "margin": {"l": 66, "r": 8, "t": 8, "b": 24},
+            "margin": {"l": 70, "r": 8, "t": 8, "b": 28},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"color": QUIET, "size": 11, "family": ", ".join(FONT)},

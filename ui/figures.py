@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_core.timeline import Block, blocks
-from ui.theme import COLOURS, DARK, DARK_INK, LETTERS
+from ui.theme import COLOURS, DARK, DARK_INK, FONT, LETTERS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -34,6 +34,9 @@ BLOCKS = 400
 
 RANGE_DB = 80.0
 QUIET = "#8a857b"
+ROOM: dict[str, Any] = {"ticks": "outside", "ticklen": 5, "tickcolor": "rgba(0,0,0,0)"}
+"""Keeps the figures of an axis off it, and off the line that runs with the sound."""
+
 MEL_COLOURS = [
     [0.0, "#12100f"],
     [0.3, "#14403f"],
@@ -322,10 +325,10 @@ def _dress(figure: go.Figure, mel: Mel, seconds: float, several: bool, peak: flo
     figure.update_layout(
         template="none",
         height=470 if several else 390,
-        margin={"l": 46, "r": 10, "t": 26, "b": 40},
+        margin={"l": 56, "r": 10, "t": 26, "b": 44},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": QUIET, "size": 12},
+        font={"color": QUIET, "size": 12, "family": ", ".join(FONT)},
         hovermode="closest",
         dragmode=False,
         barmode="overlay",
@@ -339,11 +342,11 @@ def _dress(figure: go.Figure, mel: Mel, seconds: float, several: bool, peak: flo
         fixedrange=True,
         showgrid=False,
         zeroline=False,
-        ticks="",
         autorange=False,
+        **ROOM,
     )
     figure.update_xaxes(title={"text": "seconds", "standoff": 6}, row=last, col=1)
-    figure.update_yaxes(fixedrange=True, showgrid=False, zeroline=False, ticks="")
+    figure.update_yaxes(fixedrange=True, showgrid=False, zeroline=False, **ROOM)
     figure.update_yaxes(range=[-peak, peak], showticklabels=False, zeroline=True, row=1, col=1)
     if several:
         figure.update_yaxes(

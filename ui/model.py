@@ -70,7 +70,7 @@ def build(services: Services) -> None:
     runs, tab = Runs(services), Context.block
     shown = _figures()
     with gr.Row(elem_id="model-desk"):
-        with gr.Column(scale=5, min_width=280):
+        with gr.Column(scale=6, min_width=280):
             wish, start, stop = _wishes()
             run = gr.HTML(model_parts.run(runs.state()), elem_id="model-run")
         with gr.Column(scale=5, min_width=280):
@@ -111,14 +111,14 @@ def _figures() -> Shown:
             gr.HTML('<h2 class="section-title">What is taken for what</h2>')
             matrix = _plot("model-confusion")
             mistakes = gr.HTML()
-            corpora = gr.HTML(elem_id="model-corpora")
         with gr.Column(scale=5, min_width=280):
             classes = gr.HTML(elem_id="model-classes")
             gr.HTML('<h2 class="section-title">Does it know how sure it may be?</h2>')
             curve = _plot("model-curve")
             honest = gr.HTML(elem_id="model-honest")
+    corpora = gr.HTML(elem_id="model-corpora")
     version = gr.Dropdown(
-        [], label="Version", show_label=False, container=False, elem_id="model-version",
+        [], label="Version", elem_id="model-version",
         min_width=140, render=False,
     )  # fmt: skip
     return Shown(which, head, matrix, mistakes, classes, corpora, curve, honest,

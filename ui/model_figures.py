@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ui.figures import QUIET
+from ui.figures import QUIET, ROOM
 from ui.services import Services
-from ui.theme import COLOURS
+from ui.theme import COLOURS, FONT
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -300,9 +300,14 @@ def curve_figure(curve: Curve) -> go.Figure:
         )
     )
     _dress(drawn, height=290, below=48)
-    share = {"range": [0, 1], "tickformat": ".0%", "nticks": 6}
-    drawn.update_xaxes(title={"text": "how sure it says it is", "standoff": 6}, **share)
-    drawn.update_yaxes(title={"text": "how often it is right", "standoff": 4}, **share)
+    places = [0, 0.2, 0.4, 0.6, 0.8, 1]
+    share = {
+        "range": [-0.03, 1.03],
+        "tickvals": places,
+        "ticktext": [f"{100 * p:.0f}" for p in places],
+    }
+    drawn.update_xaxes(title={"text": "how sure it says it is, %", "standoff": 6}, **share)
+    drawn.update_yaxes(title={"text": "how often it is right, %", "standoff": 4}, **share)
     return drawn
 
 
@@ -313,13 +318,13 @@ def _dress(drawn: go.Figure, height: int, below: int = 76) -> None:
         margin={"l": 76, "r": 12, "t": 12, "b": below},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": QUIET, "size": 12},
+        font={"color": QUIET, "size": 12, "family": ", ".join(FONT)},
         dragmode=False,
         showlegend=False,
         hovermode="closest",
     )
-    drawn.update_xaxes(fixedrange=True, showgrid=False, zeroline=False, ticks="")
-    drawn.update_yaxes(fixedrange=True, showgrid=False, zeroline=False, ticks="")
+    drawn.update_xaxes(fixedrange=True, showgrid=False, zeroline=False, **ROOM)
+    drawn.update_yaxes(fixedrange=True, showgrid=False, zeroline=False, **ROOM)
 
 
 def _figures(name: str, values: Any) -> Figures:

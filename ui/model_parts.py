@@ -100,8 +100,8 @@ def corpora(found: Sequence[Figures]) -> str:
         for one in own
     )
     return (
-        '<div class="scroll"><table class="plain"><caption>By corpus, in %, on speakers it never '
-        'heard</caption><thead><tr><th scope="col">corpus</th><th scope="col">UAR</th>'
+        '<div class="scroll"><table class="plain"><caption>By corpus, in %</caption>'
+        '<thead><tr><th scope="col">corpus</th><th scope="col">UAR</th>'
         '<th scope="col">95 %</th><th scope="col">guessing</th><th scope="col">accuracy</th>'
         '<th scope="col">macro-F1</th><th scope="col">clips</th><th scope="col">speakers</th>'
         f"</tr></thead><tbody>{rows}</tbody></table></div>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +148,61 @@ def test_figures_on_the_heat_maps(dark: bool) -> None:
         *tone, share = map(float, re.findall(r"[\d.]+", colour))
         below = mixed(tuple(value / 255 for value in tone), share, known["--card"])
         assert ratio(known["--ink"], below) >= TEXT
+
+
+def rules(sheet: Path) -> list[tuple[str, dict[str, str]]]:
+    """Return each selector of a style sheet with its properties."""
+    text = re.sub(r"/\*.*?\*/", "", sheet.read_text(encoding="utf-8"), flags=re.S)
+    found = []
+    for selector, body in re.findall(r"([^{};]+){([^{}]*)}", text):
+        pairs = (pair.partition(":") for pair in body.split(";") if pair.strip())
+        held = {name.strip(): value.replace("!important", "").strip() for name, _, value in pairs}
+        found.append((selector.strip(), held))
+    return found
+
+
+ALL_RULES = [rule for sheet in sorted(STATIC.rglob("*.css")) for rule in rules(sheet)]
+
+
+@MODES
+@pytest.mark.parametrize("button", ["primary", "secondary"])
+def test_the_key_signs_on_the_buttons(button: str, dark: bool) -> None:
+    signs = [
+        held
+        for selector, held in ALL_RULES
+        if "::after" in selector and held.get("content") == "attr(data-key)"
+    ]
+    assert len(signs) == 2
+    written = theme(f"button_{button}_text_color", dark)
+    for state in ("", "_hover"):
+        below = theme(f"button_{button}_background_fill{state}", dark)
+        for held in signs:
+            assert "color" not in held, "the button's own colour is the one that changes with it"
+            assert ratio(mixed(written, float(held.get("opacity", 1)), below), below) >= TEXT
+
+
+@MODES
+def test_every_mark_of_an_emotion_s_colour_has_an_edge_that_is_seen(dark: bool) -> None:
+    known = variables(dark)
+    marks = [
+        (selector, held)
+        for selector, held in ALL_RULES
+        if held.get("background", "").startswith("var(--tint")
+    ]
+    assert {".swatch", "table.corpus .pill", ".choices button::before"} <= dict(marks).keys()
+    for selector, held in marks:
+        if "live-line" in selector:
+            continue  # A band of neighbours; the name is written on each.
+        edge = re.fullmatch(r"inset 0 0 0 [\d.]+px var\((--[\w-]+)\)", held.get("box-shadow", ""))
+        assert edge, selector
+        for below in ("--card", "--body", "--track"):
+            assert ratio(known[edge[1]], known[below]) >= PARTS, selector
+
+
+def test_no_border_with_a_variable_is_changed_in_the_same_rule() -> None:
+    """The page copies each rule, and loses a shorthand that can't be written down any more."""
+    for selector, held in ALL_RULES:
+        if "var(" in held.get("border", ""):
+            assert not [name for name in held if re.match(r"border-.*(width|style|color)", name)], (
+                selector
+            )
