@@ -191,6 +191,10 @@ class _Drawn(Dataset[Batch]):
             return centre(samples, length)
         rng = worker_rng(self.settings.seed, 0, self.epoch, position)
         samples = self.chain.draw(rng, samples, rate).apply(samples, rate)
+        if samples.shape[1] < length and self.settings.short_clips == "repeat":
+            # Nothing is to be hidden then, and no part of the batch is spent on silence.
+            times = -(-length // max(1, samples.shape[1]))
+            return np.tile(samples, times)[:, :length]
         if samples.shape[1] <= length:
             return samples
         start = int(rng.integers(samples.shape[1] - length + 1))

@@ -16,6 +16,12 @@ from trainer import parallel
 from trainer.errors import OutOfMemoryError
 from trainer.settings import Settings
 
+YOUNG = 16
+"""Steps in which the average takes in every one; it hardly moves on a single later one."""
+
+LATER = 4
+"""From then on it takes in every fourth, for all four."""
+
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     """Return the type that matrix products run in, or None for float32."""
@@ -135,6 +141,7 @@ class Learner:
             self.device.type, enabled=self.dtype is torch.float16 and self.device.type == "cuda"
         )
         self.pieces = 1
+        self.taken = 0
 
     @property
     def evaluated(self) -> Model:
@@ -226,8 +233,17 @@ class Learner:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.averaged is not None:
+        self.taken_in()
+
+    def taken_in(self) -> None:
+        """Let the average take in the step just taken, where its turn has come.
+
+        At first every step counts; later four at once are as good, and a pass over all weights
+        takes as long as a few clips.
+        """
+        if self.averaged is not None and (self.taken < YOUNG or self.taken % LATER == LATER - 1):
             self.averaged.update_parameters(self.model)
+        self.taken += 1
 
     def _average(
         self,
@@ -236,7 +252,9 @@ class Learner:
         count: Tensor | int,
     ) -> None:
         # A young average follows closely, or it would remember the random start.
-        decay = min(self.settings.average, (1 + int(count)) / (10 + int(count)))
+        decay = min(self.settings.average, (1 + self.taken) / (10 + self.taken))
+        if self.taken >= YOUNG:
+            decay **= LATER
         if averaged[0].is_floating_point():
             # One pass over all tensors at once: in Python it costs as much as a small batch.
             torch._foreach_lerp_(averaged, current, 1 - decay)
@@ -251,11 +269,13 @@ class Learner:
             "averaged": self.averaged.state_dict() if self.averaged is not None else {},
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "taken": self.taken,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state_dict`` returned."""
         self.model.load_state_dict(state["model"])
+        self.taken = state.get("taken", 0)
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])

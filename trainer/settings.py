@@ -28,6 +28,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "precision": ("auto", "fp32", "bf16", "fp16"),
     "balance": ("none", "class-weights", "sampling", "duplicate", "smote", "adasyn"),
     "early_stop_on": ("loss", "uar"),
+    "short_clips": ("silence", "repeat"),
 }
 
 
@@ -58,6 +59,8 @@ class Settings:
         augment: recipe on waveforms (list of steps); ``feature_augment`` on feature maps.
         crop_seconds: shortest and longest stretch of a clip shown in training, drawn for each
             batch; empty for the whole window.
+        short_clips: what follows in training where a clip is shorter than what its batch shows:
+            "silence", or "repeat", the clip once more from its beginning.
         balance, corpus_power: how rare emotions and small corpora are helped; with "sampling",
             ``corpus_power`` 0 leaves the corpora as they are and 1 makes them equal.
         average: decay of the averaged weights per step, 0 for none.
@@ -109,6 +112,7 @@ class Settings:
     augment: tuple[dict[str, Any], ...] = ()
     feature_augment: tuple[dict[str, Any], ...] = ()
     crop_seconds: tuple[float, ...] = ()
+    short_clips: str = "silence"
     balance: str = "sampling"
     corpus_power: float = 0.5
     average: float = 0.0
@@ -267,6 +271,7 @@ SETTINGS_PRESETS: dict[str, dict[str, Any]] = {
         "augment": "train",
         "feature_augment": _SPEC_AUGMENT,
         "crop_seconds": (1.25, 2.75),
+        "short_clips": "repeat",
         "trim_silence": True,
         "average": 0.999,
     },

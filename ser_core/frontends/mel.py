@@ -142,15 +142,16 @@ class Mel(FrontEnd):
         size = self._piece(heard)
         if size >= len(heard):
             return FeatureMap(self._scaled(heard, frames), frames)
-        pieces = zip(heard.split(size), frames.split(size), strict=True)
+        pieces = zip(torch.split(heard, size), torch.split(frames, size), strict=True)
         return FeatureMap(torch.cat([self._scaled(*piece) for piece in pieces]), frames)
 
     def _piece(self, waveform: Tensor) -> int:
         """Return how many clips to transform at once."""
         if waveform.device.type != "cpu":
             return len(waveform)
-        spectrum = self.frames(waveform.shape[-1]) * (self.transform.n_fft // 2 + 1)
-        return max(1, PIECE // (spectrum * waveform.shape[1]))
+        coefficients = self.transform.n_fft // 2 + 1
+        spectrum = self.frames(waveform.shape[-1]) * coefficients * waveform.shape[1]
+        return max(1, PIECE // int(spectrum))
 
     def _scaled(self, waveform: Tensor, frames: Tensor) -> Tensor:
         """Return the map ``[batch, channel, bin, frame]`` on the chosen scale."""

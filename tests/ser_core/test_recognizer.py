@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
@@ -82,6 +83,17 @@ def test_an_answer_does_not_depend_on_its_batch_mates(
     together = recognizer.probabilities(clips)
     alone = np.concatenate([recognizer.probabilities([clip]) for clip in clips])
     assert np.allclose(together, alone, atol=1e-5)
+
+
+def test_a_quiet_recording_is_heard_as_the_loud_one(recognizer: Recognizer, spoken: Path) -> None:
+    found = audio.load(spoken, sample_rate=16_000)
+    loud = found.samples / np.abs(found.samples).max()
+    wanted = recognizer.predict(dataclasses.replace(found, samples=loud))
+    for decibels in (-30, -60):
+        quiet = (loud * 10 ** (decibels / 20)).astype(np.float32)
+        answer = recognizer.predict(dataclasses.replace(found, samples=quiet))
+        assert (answer.unsure is None) == (wanted.unsure is None)
+        assert answer.probabilities == pytest.approx(wanted.probabilities, abs=0.02)
 
 
 def test_stereo_is_heard_as_its_mixture(recognizer: Recognizer, rng: np.random.Generator) -> None:

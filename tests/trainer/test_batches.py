@@ -56,6 +56,29 @@ def test_a_batch_shows_one_length_and_shapes_are_few(tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(draw(), draw(), strict=True))
 
 
+def test_a_short_clip_begins_again_where_asked(tmp_path: Path) -> None:
+    items, decoded = prepared(tmp_path, [0.4] * 8)
+    specification = Specification(emotions=("anger", "joy"), seconds=2.0)
+    for fill in ("repeat", "silence"):
+        settings = Settings(
+            seconds=2.0,
+            crop_seconds=(1.0, 1.0),
+            batch_size=4,
+            workers=0,
+            balance="none",
+            short_clips=fill,
+        )
+        for batch in training_batches(items, decoded, specification, settings, epoch=0):
+            clip = round(0.4 * RATE)
+            first, second = batch.waveform[:, :, :clip], batch.waveform[:, :, clip : 2 * clip]
+            if fill == "repeat":
+                assert batch.lengths.tolist() == [RATE] * 4
+                assert first.equal(second)
+            else:
+                assert batch.lengths.tolist() == [clip] * 4
+                assert not second.any()
+
+
 def test_clips_are_kept_without_their_silent_ends(tmp_path: Path) -> None:
     folder = Path(__file__).resolve().parents[2] / "examples"
     spoken = audio.mono(audio.load(folder / "2_lively.flac").samples)[0][:RATE]

@@ -127,3 +127,39 @@ def test_gradients_keep_their_layout_when_processes_add_them(
         assert weight.grad.stride() == stride
     assert weights[-1].grad is not None
     assert not weights[-1].grad.any()
+
+
+def test_the_average_that_takes_in_every_fourth_step_is_nearly_the_plain_one() -> None:
+    learner = Learner(model(), settings(average=0.9), print)
+    tensor = next(iter(learner.model.parameters()))
+    wanted = tensor.detach().clone()
+    for step in range(120):
+        with torch.no_grad():
+            tensor.fill_(step / 10)  # a slope, on which an average lags by decay / (1 - decay)
+        learner.taken_in()
+        decay = min(0.9, (1 + step) / (10 + step))
+        wanted = decay * wanted + (1 - decay) * tensor.detach()
+    mine = next(iter(learner.evaluated.parameters()))
+    # Four steps at once weigh the last of them more: the lag is 7.7 steps of 0.1 in place of 9.
+    assert float((mine - wanted).abs().max()) < 0.2
+    assert float((mine - tensor).abs().max()) > 0.5
+
+
+def test_a_resumed_learner_takes_the_average_at_the_same_steps() -> None:
+    def steps(learner: Learner, count: int) -> None:
+        for _ in range(count):
+            with torch.no_grad():
+                for parameter in learner.model.parameters():
+                    parameter.mul_(0.99)
+            learner.taken_in()
+
+    whole, first = (Learner(model(), settings(average=0.9), print) for _ in range(2))
+    steps(whole, 40)
+    steps(first, 26)
+    second = Learner(model(), settings(average=0.9), print)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    steps(second, 14)
+    for mine, theirs in zip(
+        second.evaluated.parameters(), whole.evaluated.parameters(), strict=True
+    ):
+        assert torch.equal(mine, theirs)
