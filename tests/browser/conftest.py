@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
@@ -18,22 +19,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from scripts.take_pictures import FLAGS, find_chromium
 from ser_core import audio
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
 START_SECONDS = 120.0
-
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-)
+PATIENCE = 90_000
 
 
 @dataclass(frozen=True)
@@ -60,6 +52,7 @@ class Server:
 
 
 StartApp = Callable[..., Server]
+OpenTab = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,19 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.xdist_group("browser"))
-
-
-def find_chromium(playwright: Playwright) -> str | None:
-    """Return the browser to drive: SER_CHROMIUM, the system's, or playwright's own."""
-    named = os.environ.get("SER_CHROMIUM")
-    if named:
-        return named
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        found = shutil.which(name)
-        if found:
-            return found
-    own = playwright.chromium.executable_path
-    return own if Path(own).exists() else None
 
 
 @pytest.fixture(scope="session")
@@ -102,13 +82,14 @@ def spoken_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def browser(playwright_driver: Playwright, spoken_wav: Path) -> Iterator[Browser]:
     """A headless Chromium whose microphone speaks; skipped without one, unless CI=true."""
-    program = find_chromium(playwright_driver)
+    own = playwright_driver.chromium.executable_path
+    program = find_chromium() or (own if Path(own).exists() else None)
     if program is None:
         reason = "no Chromium was found: install the package chromium, or set SER_CHROMIUM"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    flags = [*_FLAGS, f"--use-file-for-fake-audio-capture={spoken_wav}"]
+    flags = [*FLAGS, f"--use-file-for-fake-audio-capture={spoken_wav}"]
     running = playwright_driver.chromium.launch(executable_path=program, args=flags)
     yield running
     running.close()
@@ -175,6 +156,48 @@ def page(browser: Browser, shared_server: Server) -> Page:
     return opened
 
 
+@pytest.fixture
+def to_tab() -> Callable[[Page, str], None]:
+    """A function that goes to a tab, also where a narrow page keeps it in a menu."""
+    return _to_tab
+
+
+@pytest.fixture
+def open_tab(browser: Browser) -> OpenTab:
+    """A function that opens a studio: ``open_tab(url, "Label", width=360, theme="dark")``.
+
+    ``script`` runs before the page's own. Each page has a browser context of its own.
+    """
+
+    def opened(
+        url: str, title: str, width: int = 1280, theme: str = "light", script: str = ""
+    ) -> Page:
+        size = {"width": width, "height": 900}
+        page = browser.new_context(viewport=size, permissions=["microphone"]).new_page()
+        if script:
+            page.add_init_script(script)
+        page.goto(f"{url}?__theme={theme}")
+        page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+        _to_tab(page, title)
+        return page
+
+    return opened
+
+
+@pytest.fixture
+def events() -> Callable[[Path], list[dict[str, str]]]:
+    """A function that reads every event that a home's store keeps, in order."""
+
+    def read(home: Path) -> list[dict[str, str]]:
+        rows: list[dict[str, str]] = []
+        for file in sorted((home / "labels").glob("events-*.csv")):
+            with file.open(encoding="utf-8", newline="") as text:
+                rows += csv.DictReader(text)
+        return sorted(rows, key=lambda row: int(row["number"]))
+
+    return read
+
+
 @pytest.fixture(scope="session")
 def speech() -> Path:
     """A clip of speech that the project ships, longer than two seconds."""
@@ -214,6 +237,15 @@ def screenshot() -> Callable[[Page, str], Path]:
         return path
 
     return take
+
+
+def _to_tab(page: Page, title: str) -> None:
+    tab = page.get_by_role("tab", name=title, exact=True)
+    if tab.count() and tab.first.is_visible():
+        tab.first.click()
+        return
+    page.locator(".overflow-menu > button").first.click()
+    page.locator(".overflow-dropdown button", has_text=title).first.click()
 
 
 _REPORT = pytest.StashKey[pytest.TestReport]()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,27 +48,14 @@ def studio(start_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     running.stop()
 
 
-def open_tab(browser: Any, url: str, title: str, width: int = 1280, theme: str = "light") -> Any:
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto(f"{url}?__theme={theme}")
-    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
-    tab = page.get_by_role("tab", name=title, exact=True)
-    if not tab.is_visible():
-        page.locator(".overflow-menu > button").click()
-        page.locator(".overflow-dropdown button", has_text=title).click()
-    else:
-        tab.click()
-    return page
-
-
 def give(page: Any, tab: str, path: Path) -> None:
     field = f"#{tab}-clip input[type=file]"
     page.wait_for_selector(field, state="attached", timeout=PATIENCE)
     page.set_input_files(field, str(path))
 
 
-def at_bench(browser: Any, studio: Any, speech: Path, **look: Any) -> Any:
-    page = open_tab(browser, studio.url, "Augment", **look)
+def at_bench(open_tab: Any, studio: Any, speech: Path, **look: Any) -> Any:
+    page = open_tab(studio.url, "Augment", **look)
     give(page, "augment", speech)
     page.wait_for_selector("#augment-answer .shifts", timeout=PATIENCE)
     page.wait_for_selector(
@@ -93,36 +81,52 @@ def changed(page: Any, before: str) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Look:
+    """How wide and how bright the page is opened."""
+
+    width: int
+    theme: str
+    screenshot: Callable[[Any, str], Path]
+
+    def of(self) -> dict[str, Any]:
+        return {"width": self.width, "theme": self.theme}
+
+    def fits(self, page: Any, name: str) -> None:
+        """Keep a picture of the page, and see that nothing runs out of it."""
+        page.wait_for_timeout(800)
+        self.screenshot(page, f"{name}-{self.width}-{self.theme}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= self.width
+
+
+@pytest.fixture
+def look(request: pytest.FixtureRequest, screenshot: Callable[[Any, str], Path]) -> Look:
+    return Look(*request.param, screenshot)
+
+
+def looks(*pairs: tuple[int, str]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("look", pairs, indirect=True, ids="{0[0]}-{0[1]}".format)
+
+
 def slide(page: Any, parameter: str, value: float) -> None:
     page.locator(f"#augment-chain input[data-parameter={parameter}]").first.evaluate(
         "(one, value) => { one.value = value; one.dispatchEvent(new Event('input')); }", value
     )
 
 
-@pytest.mark.parametrize(
-    ("width", "theme"), [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")]
-)
-def test_the_bench_is_readable(
-    browser: Any,
-    studio: Any,
-    speech: Path,
-    screenshot: Callable[[Any, str], Path],
-    width: int,
-    theme: str,
-) -> None:
-    page = at_bench(browser, studio, speech, width=width, theme=theme)
+@looks((1280, "light"), (1280, "dark"), (360, "light"), (360, "dark"))
+def test_the_bench_is_readable(open_tab: Any, studio: Any, speech: Path, look: Look) -> None:
+    page = at_bench(open_tab, studio, speech, **look.of())
     before = stamp(page)
     page.click("#augment-chain [data-preset=hall]")
     changed(page, before)
-    page.wait_for_timeout(800)
-    screenshot(page, f"augment-{width}-{theme}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    look.fits(page, "augment")
 
 
 def test_a_slider_changes_sound_pictures_and_answer(
-    browser: Any, studio: Any, speech: Path
+    open_tab: Any, studio: Any, speech: Path
 ) -> None:
-    page = at_bench(browser, studio, speech)
+    page = at_bench(open_tab, studio, speech)
     before, card = stamp(page), page.inner_html("#augment-answer")
     image = page.locator("#augment-picture .heatmaplayer image").last.get_attribute("href")
     slide(page, "snr", -5)
@@ -140,9 +144,9 @@ def test_a_slider_changes_sound_pictures_and_answer(
 
 
 def test_a_and_b_play_at_the_same_position_and_only_one_is_heard(
-    browser: Any, studio: Any, speech: Path
+    open_tab: Any, studio: Any, speech: Path
 ) -> None:
-    page = at_bench(browser, studio, speech)
+    page = at_bench(open_tab, studio, speech)
     page.click("#augment-player .ab-play")
     page.wait_for_function(
         "[...document.querySelectorAll('#augment-player audio')].every(a => a.currentTime > 0.3)",
@@ -162,8 +166,8 @@ def test_a_and_b_play_at_the_same_position_and_only_one_is_heard(
     assert page.locator("#augment-player input[value=a]").is_checked()
 
 
-def test_order_seed_and_recipe_both_ways(browser: Any, studio: Any, speech: Path) -> None:
-    page = at_bench(browser, studio, speech)
+def test_order_seed_and_recipe_both_ways(open_tab: Any, studio: Any, speech: Path) -> None:
+    page = at_bench(open_tab, studio, speech)
     chain = page.locator("#augment-chain")
     before = stamp(page)
     chain.locator(".adder").select_option("clipping")
@@ -195,9 +199,9 @@ def test_order_seed_and_recipe_both_ways(browser: Any, studio: Any, speech: Path
 
 
 def test_a_shift_by_the_whole_clip_is_a_sentence_and_the_page_lives(
-    browser: Any, studio: Any, speech: Path
+    open_tab: Any, studio: Any, speech: Path
 ) -> None:
-    page = at_bench(browser, studio, speech)
+    page = at_bench(open_tab, studio, speech)
     page.click("#augment-chain [data-preset='']")
     page.locator("#augment-chain .adder").select_option("shift")
     slide(page, "shift", 1)
@@ -209,35 +213,28 @@ def test_a_shift_by_the_whole_clip_is_a_sentence_and_the_page_lives(
     )
 
 
-def test_an_hour_is_cut_and_the_page_lives(browser: Any, studio: Any, tmp_path: Path) -> None:
+def test_an_hour_is_cut_and_the_page_lives(open_tab: Any, studio: Any, tmp_path: Path) -> None:
     path = tmp_path / "hour.flac"
     import soundfile
 
     tone = (3000 * np.sin(np.arange(3599 * 8000, dtype=np.float32) / 7)).astype(np.int16)
     soundfile.write(path, tone, 8000)
-    page = open_tab(browser, studio.url, "Augment")
+    page = open_tab(studio.url, "Augment")
     give(page, "augment", path)
     page.wait_for_selector("#augment-answer >> text=its first 30 s are used", timeout=PATIENCE)
 
 
-def test_what_is_no_sound_is_a_sentence(browser: Any, studio: Any, tmp_path: Path) -> None:
+def test_what_is_no_sound_is_a_sentence(open_tab: Any, studio: Any, tmp_path: Path) -> None:
     path = tmp_path / "letter.wav"
     path.write_text("Dear Sir or Madam")
-    page = open_tab(browser, studio.url, "Augment")
+    page = open_tab(studio.url, "Augment")
     give(page, "augment", path)
     page.wait_for_selector("#augment-answer >> text=is no sound file", timeout=PATIENCE)
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (360, "dark")])
-def test_the_sweep_draws_its_map(
-    browser: Any,
-    studio: Any,
-    speech: Path,
-    screenshot: Callable[[Any, str], Path],
-    width: int,
-    theme: str,
-) -> None:
-    page = open_tab(browser, studio.url, "Robustness", width, theme)
+@looks((1280, "light"), (360, "dark"))
+def test_the_sweep_draws_its_map(open_tab: Any, studio: Any, speech: Path, look: Look) -> None:
+    page = open_tab(studio.url, "Robustness", **look.of())
     page.click("#robustness-run")
     page.wait_for_selector("#robustness-map >> text=Choose a clip first", timeout=PATIENCE)
     give(page, "robustness", speech)
@@ -246,32 +243,25 @@ def test_the_sweep_draws_its_map(
     page.wait_for_selector("#robustness-map .heat-map", timeout=PATIENCE)
     assert page.locator("#robustness-map td").count() == 33
     assert "of 11 effects" in page.inner_text("#robustness-map [data-summary]")
-    page.wait_for_timeout(500)
-    screenshot(page, f"robustness-{width}-{theme}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    look.fits(page, "robustness")
 
 
 def test_half_a_stereo_file_is_named_in_features(
-    browser: Any, studio: Any, tmp_path: Path, rng: np.random.Generator
+    open_tab: Any, studio: Any, tmp_path: Path, rng: np.random.Generator
 ) -> None:
     left = 0.1 * rng.standard_normal(16000)
     path = tmp_path / "half.wav"
     path.write_bytes(to_wav_bytes(np.stack([left, np.zeros(16000)]), 16_000))
-    page = open_tab(browser, studio.url, "Features")
+    page = open_tab(studio.url, "Features")
     give(page, "features", path)
     page.wait_for_selector("#features-answer >> text=Channel 2 of 2 is silent", timeout=PATIENCE)
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "dark"), (360, "light")])
+@looks((1280, "dark"), (360, "light"))
 def test_features_are_drawn_and_follow_the_sound(
-    browser: Any,
-    studio: Any,
-    speech: Path,
-    screenshot: Callable[[Any, str], Path],
-    width: int,
-    theme: str,
+    open_tab: Any, studio: Any, speech: Path, look: Look
 ) -> None:
-    page = open_tab(browser, studio.url, "Features", width, theme)
+    page = open_tab(studio.url, "Features", **look.of())
     give(page, "features", speech)
     page.wait_for_function(
         "document.querySelectorAll('[id^=features-] .js-plotly-plot .main-svg').length >= 15",
@@ -280,6 +270,4 @@ def test_features_are_drawn_and_follow_the_sound(
     page.wait_for_function(
         "document.querySelectorAll('[id^=features-] .playhead').length == 15", timeout=PATIENCE
     )
-    page.wait_for_timeout(500)
-    screenshot(page, f"features-{width}-{theme}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    look.fits(page, "features")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,26 +29,16 @@ def server(start_app: Callable[..., Any], tmp_path: Path) -> Iterator[Any]:
     running.stop()
 
 
-def events(home: Path) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = []
-    for file in sorted((home / "labels").glob("events-*.csv")):
-        with file.open(encoding="utf-8", newline="") as text:
-            rows += csv.DictReader(text)
-    return sorted(rows, key=lambda row: int(row["number"]))
+@pytest.fixture
+def open_corpus(open_tab: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that opens the tab and waits for its table."""
 
+    def opened(url: str, **look: Any) -> Any:
+        page = open_tab(url, "Corpus", **look)
+        page.wait_for_selector("#corpus-table tbody tr", timeout=PATIENCE)
+        return page
 
-def open_corpus(browser: Any, url: str, width: int = 1280, theme: str = "light") -> Any:
-    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
-    page.goto(f"{url}?__theme={theme}")
-    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
-    tab = page.get_by_role("tab", name="Corpus", exact=True)
-    if tab.is_visible():
-        tab.click()
-    else:
-        page.locator(".overflow-menu button").first.click()
-        page.get_by_role("button", name="Corpus", exact=True).last.click()
-    page.wait_for_selector("#corpus-table tbody tr", timeout=PATIENCE)
-    return page
+    return opened
 
 
 def status_has(page: Any, text: str) -> None:
@@ -61,9 +50,9 @@ def status_has(page: Any, text: str) -> None:
 
 
 def test_look_play_correct_and_search(
-    browser: Any, server: Any, screenshot: Callable[[Any, str], Path]
+    open_corpus: Any, server: Any, events: Any, screenshot: Callable[[Any, str], Path]
 ) -> None:
-    page = open_corpus(browser, server.url)
+    page = open_corpus(server.url)
     assert page.locator("#corpus-table tbody tr").count() == len(NAMES)
     page.locator("#corpus-table button[data-do=play]").first.click()
     page.wait_for_selector("#corpus-editor audio", timeout=PATIENCE)
@@ -84,10 +73,12 @@ def test_look_play_correct_and_search(
     screenshot(page, "corpus-light")
 
 
-def test_an_import_is_shown_before_it_is_applied(browser: Any, server: Any, tmp_path: Path) -> None:
+def test_an_import_is_shown_before_it_is_applied(
+    open_corpus: Any, server: Any, events: Any, tmp_path: Path
+) -> None:
     table = tmp_path / "table.csv"
     table.write_text("Filename;Emotion\n03a01Fa.flac;Wut\nno.wav;nonsense\n", encoding="utf-8")
-    page = open_corpus(browser, server.url)
+    page = open_corpus(server.url)
     page.click("#corpus-exchange button")
     page.set_input_files("#corpus-import input[type=file]", str(table))
     page.wait_for_selector("#corpus-plan table", timeout=PATIENCE)
@@ -98,8 +89,8 @@ def test_an_import_is_shown_before_it_is_applied(browser: Any, server: Any, tmp_
     assert [row["emotion"] for row in events(server.home)] == ["anger"]
 
 
-def test_ticked_rows_become_gold_and_trust_is_set(browser: Any, server: Any) -> None:
-    page = open_corpus(browser, server.url)
+def test_ticked_rows_become_gold_and_trust_is_set(open_corpus: Any, server: Any) -> None:
+    page = open_corpus(server.url)
     page.click("#corpus-people button")
     page.wait_for_selector("#corpus-crew .hint", timeout=PATIENCE)
     page.locator("#corpus-table input[data-pick]").nth(1).check()
@@ -120,8 +111,8 @@ def test_ticked_rows_become_gold_and_trust_is_set(browser: Any, server: Any) -> 
 
 @pytest.mark.parametrize(("theme", "width"), [("dark", 1280), ("light", 360), ("dark", 360)])
 def test_it_fits(
-    browser: Any, server: Any, screenshot: Callable[[Any, str], Path], theme: str, width: int
+    open_corpus: Any, server: Any, screenshot: Callable[[Any, str], Path], theme: str, width: int
 ) -> None:
-    page = open_corpus(browser, server.url, width, theme)
+    page = open_corpus(server.url, width=width, theme=theme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     screenshot(page, f"corpus-{theme}-{width}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import statistics
 import time
@@ -77,30 +76,16 @@ def server(start_app: Callable[..., Any], tmp_path: Path, tiny_checkpoint: Path)
     running.stop()
 
 
-def events(home: Path) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = []
-    for file in sorted((home / "labels").glob("events-*.csv")):
-        with file.open(encoding="utf-8", newline="") as text:
-            rows += csv.DictReader(text)
-    return sorted(rows, key=lambda row: int(row["number"]))
+@pytest.fixture
+def open_label(open_tab: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that opens the tab and waits for its first clip."""
 
+    def opened(url: str, **look: Any) -> Any:
+        page = open_tab(url, "Label", **look)
+        page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
+        return page
 
-def open_label(browser: Any, url: str, width: int = 1280, theme: str = "light") -> Any:
-    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
-    page.goto(f"{url}?__theme={theme}")
-    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
-    to_tab(page, "Label")
-    page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
-    return page
-
-
-def to_tab(page: Any, name: str) -> None:
-    tab = page.get_by_role("tab", name=name, exact=True)
-    if not tab.is_visible():
-        page.locator(".overflow-menu button").first.click()
-        page.get_by_role("button", name=name, exact=True).last.click()
-        return
-    tab.click()
+    return opened
 
 
 def ticket(page: Any) -> str:
@@ -149,9 +134,9 @@ def saved(page: Any) -> str:
 
 
 def test_twenty_clips_by_keys_alone(
-    browser: Any, server: Any, screenshot: Callable[[Any, str], Path]
+    open_label: Any, server: Any, to_tab: Any, events: Any, screenshot: Callable[[Any, str], Path]
 ) -> None:
-    page = open_label(browser, server.url)
+    page = open_label(server.url)
     page.wait_for_function("document.querySelector('#label-card audio').currentTime > 0")
     spent, seen = [], []
     for number in range(10):
@@ -210,8 +195,10 @@ def test_twenty_clips_by_keys_alone(
     assert clip_of(page) == seen[-1]
 
 
-def test_keys_rest_while_typing_and_a_late_key_is_refused(browser: Any, server: Any) -> None:
-    page = open_label(browser, server.url)
+def test_keys_rest_while_typing_and_a_late_key_is_refused(
+    open_label: Any, server: Any, events: Any
+) -> None:
+    page = open_label(server.url)
     before = ticket(page)
     # A slow machine puts the card there before its buttons.
     hiding = page.add_style_tag(content="#label-choices { display: none !important }")
@@ -252,8 +239,10 @@ def test_keys_rest_while_typing_and_a_late_key_is_refused(browser: Any, server: 
     assert (rows[1]["emotion"], rows[1]["note"]) == ("joy", "s6u ?")
 
 
-def test_two_browsers_share_a_queue_without_a_collision(browser: Any, server: Any) -> None:
-    pages = [open_label(browser, server.url) for _ in range(2)]
+def test_two_browsers_share_a_queue_without_a_collision(
+    open_label: Any, server: Any, to_tab: Any, events: Any
+) -> None:
+    pages = [open_label(server.url) for _ in range(2)]
     assert clip_of(pages[0]) != clip_of(pages[1])
     seen = []
     for number in range(12):
@@ -276,16 +265,16 @@ def test_two_browsers_share_a_queue_without_a_collision(browser: Any, server: An
 
 @pytest.mark.parametrize(("theme", "width"), [("dark", 1280), ("light", 360), ("dark", 360)])
 def test_it_fits_and_reads_well(
-    browser: Any, server: Any, screenshot: Callable[[Any, str], Path], theme: str, width: int
+    open_label: Any, server: Any, screenshot: Callable[[Any, str], Path], theme: str, width: int
 ) -> None:
-    page = open_label(browser, server.url, width, theme)
+    page = open_label(server.url, width=width, theme=theme)
     press(page, "Enter")
     page.wait_for_selector("#label-picture .js-plotly-plot .playhead", state="attached")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     screenshot(page, f"label-{theme}-{width}")
 
 
-def test_an_empty_store_says_what_to_do(browser: Any, app_server: Any) -> None:
+def test_an_empty_store_says_what_to_do(browser: Any, app_server: Any, to_tab: Any) -> None:
     server = app_server
     page = browser.new_page()
     page.goto(server.url)

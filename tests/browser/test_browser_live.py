@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from typing import Any
 
@@ -18,29 +17,16 @@ UNPLUG = (
 )
 
 
-def open_tab(
-    browser: Any, url: str, width: int = 1280, theme: str = "light", script: str = ""
-) -> Any:
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, permissions=["microphone"]
-    )
-    page = context.new_page()
-    if script:
-        page.add_init_script(script)
-    page.goto(f"{url}?__theme={theme}")
-    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
-    page.evaluate(
-        "[...document.querySelectorAll('button[role=tab]')]"
-        ".find((b) => b.textContent.trim() === 'Live').click()"
-    )
+def open_live(open_tab: Any, url: str, **look: Any) -> Any:
+    page = open_tab(url, "Live", **look)
     page.wait_for_selector(".live-toggle", timeout=PATIENCE)
     return page
 
 
 def test_speak_see_stop_and_open_in_recognise(
-    browser: Any, shared_server: Any, screenshot: Callable[[Any, str], None]
+    open_tab: Any, shared_server: Any, screenshot: Callable[[Any, str], None]
 ) -> None:
-    page = open_tab(browser, shared_server.url)
+    page = open_live(open_tab, shared_server.url)
     page.click(".live-toggle")
     page.wait_for_selector("#live-view .live-line [class*=emotion-]", timeout=PATIENCE)
     page.wait_for_function("window.serLive.ages().length >= 6", timeout=PATIENCE)
@@ -58,9 +44,9 @@ def test_speak_see_stop_and_open_in_recognise(
 
 
 def test_the_stretch_that_was_heard_is_labelled_and_nothing_is_kept_before(
-    browser: Any, app_server: Any
+    open_tab: Any, app_server: Any, events: Any
 ) -> None:
-    page = open_tab(browser, app_server.url)
+    page = open_live(open_tab, app_server.url)
     page.click(".live-toggle")
     page.wait_for_function("window.serLive.ages().length >= 14", timeout=PATIENCE)
     page.click(".live-toggle")
@@ -73,9 +59,7 @@ def test_the_stretch_that_was_heard_is_labelled_and_nothing_is_kept_before(
     assert not list(app_server.home.glob("labels/events-*.csv"))
     page.click("#label-choose-joy")
     page.wait_for_selector("#label-saved .done", timeout=PATIENCE)
-    (events,) = app_server.home.glob("labels/events-*.csv")
-    with events.open(encoding="utf-8", newline="") as text:
-        (row,) = csv.DictReader(text)
+    (row,) = events(app_server.home)
     assert (row["emotion"], row["prediction_visible"]) == ("joy", "1")
     assert row["file_name"].startswith("live recording")
     assert len(list(app_server.home.glob("clips/*/*"))) == 1
@@ -85,17 +69,17 @@ def test_the_stretch_that_was_heard_is_labelled_and_nothing_is_kept_before(
     ("error", "said"), [("NotAllowedError", "refused"), ("NotFoundError", "No microphone")]
 )
 def test_no_microphone_gets_a_sentence(
-    browser: Any, shared_server: Any, error: str, said: str
+    open_tab: Any, shared_server: Any, error: str, said: str
 ) -> None:
-    page = open_tab(browser, shared_server.url, script=REFUSE % error)
+    page = open_live(open_tab, shared_server.url, script=REFUSE % error)
     page.click(".live-toggle")
     page.wait_for_selector(".live-notice:not([hidden])", timeout=PATIENCE)
     assert said in page.inner_text(".live-notice")
     assert page.inner_text(".live-toggle").strip() == "Start"
 
 
-def test_an_unplugged_microphone_gets_a_sentence(browser: Any, shared_server: Any) -> None:
-    page = open_tab(browser, shared_server.url, script=UNPLUG)
+def test_an_unplugged_microphone_gets_a_sentence(open_tab: Any, shared_server: Any) -> None:
+    page = open_live(open_tab, shared_server.url, script=UNPLUG)
     page.click(".live-toggle")
     page.wait_for_selector("#live-view .live", timeout=PATIENCE)
     # A track that is stopped by the page itself is silent about it; the event is what the
@@ -107,9 +91,9 @@ def test_an_unplugged_microphone_gets_a_sentence(browser: Any, shared_server: An
 
 
 def test_at_360_px_nothing_runs_out_of_the_page(
-    browser: Any, shared_server: Any, screenshot: Callable[[Any, str], None]
+    open_tab: Any, shared_server: Any, screenshot: Callable[[Any, str], None]
 ) -> None:
-    page = open_tab(browser, shared_server.url, width=360, theme="dark")
+    page = open_live(open_tab, shared_server.url, width=360, theme="dark")
     page.click(".live-toggle")
     page.wait_for_function("window.serLive.ages().length >= 4", timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -12,24 +12,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE = 90_000
 
 
-def open_tab(browser: Any, url: str, width: int = 1280, theme: str = "light") -> Any:
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto(f"{url}?__theme={theme}")
-    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
-    tab = page.get_by_role("tab", name="Model", exact=True)
-    if tab.count():
-        tab.click()
-    else:  # a narrow page keeps the last tabs in a menu
-        page.click(".overflow-menu > button")
-        page.locator(".overflow-dropdown button", has_text="Model").click()
+def open_model(open_tab: Any, url: str, **look: Any) -> Any:
+    page = open_tab(url, "Model", **look)
     page.wait_for_selector("#model-history .versions", timeout=PATIENCE)
     return page
 
 
 def test_the_champion_s_figures_and_a_run_without_corpora(
-    browser: Any, app_server: Any, screenshot: Callable[[Any, str], None]
+    open_tab: Any, app_server: Any, screenshot: Callable[[Any, str], None]
 ) -> None:
-    page = open_tab(browser, app_server.url)
+    page = open_model(open_tab, app_server.url)
     assert "shipped" in page.inner_text("#model-history")
     assert page.inner_text("#model-head").strip()
     page.click("#model-start")
@@ -44,8 +36,8 @@ def test_the_champion_s_figures_and_a_run_without_corpora(
 
 
 def test_at_360_px_nothing_runs_out_of_the_page(
-    browser: Any, shared_server: Any, screenshot: Callable[[Any, str], None]
+    open_tab: Any, shared_server: Any, screenshot: Callable[[Any, str], None]
 ) -> None:
-    page = open_tab(browser, shared_server.url, width=360, theme="dark")
+    page = open_model(open_tab, shared_server.url, width=360, theme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     screenshot(page, "model-narrow-dark")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,6 @@ from ser_core.audio import load, to_wav_bytes
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PATIENCE = 90_000
-
-
-def events(home: Path) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = []
-    for file in sorted((home / "labels").glob("events-*.csv")):
-        with file.open(encoding="utf-8", newline="") as text:
-            rows += csv.DictReader(text)
-    return rows
-
-
-def open_page(browser: Any, url: str, width: int = 1280, theme: str = "light") -> Any:
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto(f"{url}?__theme={theme}")
-    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
-    return page
 
 
 def upload(page: Any, path: Path) -> None:
@@ -46,9 +30,13 @@ def awkward(speech: Path, tmp_path: Path) -> Path:
 
 
 def test_upload_read_correct_and_find_the_event(
-    browser: Any, app_server: Any, awkward: Path, screenshot: Callable[[Any, str], None]
+    open_tab: Any,
+    app_server: Any,
+    events: Any,
+    awkward: Path,
+    screenshot: Callable[[Any, str], None],
 ) -> None:
-    page = open_page(browser, app_server.url)
+    page = open_tab(app_server.url, "Recognise")
     upload(page, awkward)
     assert awkward.name in page.inner_text("#answer .file")
     page.wait_for_selector("#picture .js-plotly-plot .playhead", state="attached")
@@ -66,8 +54,8 @@ def test_upload_read_correct_and_find_the_event(
     screenshot(page, "recognise-wide-light")
 
 
-def test_record_from_the_microphone(browser: Any, app_server: Any) -> None:
-    page = open_page(browser, app_server.url)
+def test_record_from_the_microphone(open_tab: Any, app_server: Any, events: Any) -> None:
+    page = open_tab(app_server.url, "Recognise")
     page.click("#clip button[aria-label='Record audio']")
     page.click("#clip button.record-button")
     page.wait_for_timeout(3000)
@@ -80,11 +68,11 @@ def test_record_from_the_microphone(browser: Any, app_server: Any) -> None:
 
 
 def test_what_is_no_sound_gets_a_sentence_and_no_event(
-    browser: Any, app_server: Any, tmp_path: Path
+    open_tab: Any, app_server: Any, events: Any, tmp_path: Path
 ) -> None:
     text = tmp_path / "diary.wav"
     text.write_text("dear diary", encoding="utf-8")
-    page = open_page(browser, app_server.url)
+    page = open_tab(app_server.url, "Recognise")
     upload(page, text)
     said = page.inner_text("#answer")
     assert "diary.wav" in said
@@ -95,9 +83,9 @@ def test_what_is_no_sound_gets_a_sentence_and_no_event(
 
 
 def test_the_picture_seeks_the_sound_by_click_and_key(
-    browser: Any, app_server: Any, speech: Path
+    open_tab: Any, app_server: Any, speech: Path
 ) -> None:
-    page = open_page(browser, app_server.url)
+    page = open_tab(app_server.url, "Recognise")
     upload(page, speech)
     page.wait_for_selector("#picture .js-plotly-plot .playhead", state="attached")
     page.wait_for_function("document.querySelector('#clip audio').duration > 1")
@@ -115,9 +103,9 @@ def test_the_picture_seeks_the_sound_by_click_and_key(
 
 
 def test_at_360_px_nothing_runs_out_of_the_page(
-    browser: Any, app_server: Any, speech: Path, screenshot: Callable[[Any, str], None]
+    open_tab: Any, app_server: Any, speech: Path, screenshot: Callable[[Any, str], None]
 ) -> None:
-    page = open_page(browser, app_server.url, width=360, theme="dark")
+    page = open_tab(app_server.url, "Recognise", width=360, theme="dark")
     upload(page, speech)
     page.wait_for_selector("#picture .js-plotly-plot", timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -127,12 +115,12 @@ def test_at_360_px_nothing_runs_out_of_the_page(
 
 
 def test_a_long_clip_is_summed_up_and_another_emotion_is_looked_for(
-    browser: Any, shared_server: Any, speech: Path, tmp_path: Path
+    open_tab: Any, shared_server: Any, speech: Path, tmp_path: Path
 ) -> None:
     clip = load(speech)
     path = tmp_path / "talk.wav"
     path.write_bytes(to_wav_bytes(np.tile(clip.samples, 4), clip.sample_rate))
-    page = open_page(browser, shared_server.url)
+    page = open_tab(shared_server.url, "Recognise")
     upload(page, path)
     page.wait_for_selector("#over-time table tbody tr", timeout=PATIENCE)
     assert "of speech" in page.inner_text("#over-time .hint")
