@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from label_store.agreement import Agreement
 from ser_core.emotions import EMOTIONS
-from ui.figures import QUIET
-from ui.theme import COLOURS, DARK, DARK_INK
+from ui.figures import QUIET, ROOM
+from ui.theme import COLOURS, DARK_INK, FONT
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -28,15 +28,14 @@ def balance_figure(counts: dict[str, int]) -> go.Figure:
     unknown = sum(count for name, count in counts.items() if name not in EMOTIONS)
     shown = [*known, *([("unknown", unknown)] if unknown else [])]
     total = max(1, sum(count for _, count in shown))
+    few = max((count for _, count in shown), default=0) <= 8
     bars = go.Bar(
         y=[name for name, _ in shown],
         x=[count for _, count in shown],
         orientation="h",
         marker={"color": [COLOURS.get(name, QUIET) for name, _ in shown], "line": {"width": 0}},
-        text=[f"{count:,} · {count / total:.0%}" for _, count in shown],
-        textposition="auto",
-        insidetextfont={"color": ["#fff" if n in DARK else DARK_INK for n, _ in shown]},
-        outsidetextfont={"color": QUIET},
+        text=[f"{count:,} · {100 * count / total:.0f} %" for _, count in shown],
+        textposition="outside",
         hovertemplate="%{y}: %{x} rows<extra></extra>",
         cliponaxis=False,
     )
@@ -44,6 +43,8 @@ def balance_figure(counts: dict[str, int]) -> go.Figure:
     _dress(figure, "Rows of each emotion", 60 + 30 * max(len(shown), 3))
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title={"text": "rows", "standoff": 6}, rangemode="tozero")
+    if few:  # There is no half row.
+        figure.update_xaxes(dtick=1)
     return figure
 
 
@@ -105,13 +106,13 @@ def _dress(figure: go.Figure, title: str, height: int) -> None:
     layout: dict[str, Any] = {
         "template": "none",
         "height": height,
-        "margin": {"l": 90, "r": 40, "t": 40, "b": 44},
+        "margin": {"l": 90, "r": 90, "t": 40, "b": 44},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": QUIET, "size": 12},
+        "font": {"color": QUIET, "size": 12, "family": ", ".join(FONT)},
         "title": {"text": title, "x": 0.02, "font": {"size": 13, "color": QUIET}},
         "dragmode": False,
     }
     figure.update_layout(**layout)
-    figure.update_xaxes(fixedrange=True, showgrid=False, zeroline=False)
-    figure.update_yaxes(fixedrange=True, showgrid=False, zeroline=False)
+    figure.update_xaxes(fixedrange=True, showgrid=False, zeroline=False, **ROOM)
+    figure.update_yaxes(fixedrange=True, showgrid=False, zeroline=False, **ROOM)

@@ -147,7 +147,7 @@
   const refresh = () => {
     due = false;
     document.querySelectorAll("button[class*='key-']").forEach(label);
-    document.querySelectorAll(".picture").forEach(attach);
+    document.querySelectorAll('.picture[class*="follows-"]').forEach(attach);
   };
   const start = () => {
     new MutationObserver(() => {
