@@ -4,12 +4,14 @@
 
 - trainer: the loop as `python -m trainer fit` runs it: augmentation, front-end, masks, the step,
   clips from the decoded cache.
+- ready: the same loop on one batch of sound that is in memory already: what is missing to this is
+  what loading, decoding and augmenting cost.
 - bare: the same backbone, precision and optimizer on random feature maps that are in memory, of
   the shape that the trainer's have (every batch shows two seconds of its clips).
 - plain: what one writes in an afternoon: float32, soundfile and librosa in the loop, torchvision.
 
 They take turns, so that a busy machine slows all three alike; the ratios count. Asked for:
-trainer / bare 0.9 or more, trainer / plain 1.5 or more.
+trainer / ready and trainer / bare 0.9 or more, trainer / plain 1.5 or more.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ import numpy as np
 import soundfile
 import torch
 import torchvision
+from ignite.engine import Engine
 
 from benchmarks._made_up import write_corpora
 from ser_core.frontends import FeatureMap
+from trainer.data import training_batches
 from trainer.fresh import new_model, specify
 from trainer.learner import autocast_dtype, make_optimizer
 from trainer.loop import Loop, Progress
@@ -60,6 +64,30 @@ def bare_loop(loop: Loop, settings: Settings) -> Callable[[], None]:
         torch.nn.functional.cross_entropy(logits.float(), targets).backward()
         optimizer.step()
         optimizer.zero_grad()
+
+    return step
+
+
+def ready_loop(loop: Loop) -> Callable[[], None]:
+    """Return a step of a twin of the loop, with everything but the loader."""
+    import copy
+
+    twin = Loop(
+        copy.deepcopy(loop.model),
+        loop.specification,
+        loop.settings,
+        loop.train,
+        loop.validation,
+        loop.decoded,
+        loop.folder.with_name("twin"),
+    )
+    batch = next(
+        training_batches(loop.train, loop.decoded, loop.specification, loop.settings, epoch=0)
+    )
+
+    def step() -> None:
+        twin.batch = 0
+        twin.step(Engine(lambda engine, batch: None), batch)
 
     return step
 
@@ -106,7 +134,7 @@ def measure(settings: Settings, steps: int, rounds: int, work: Path) -> dict[str
     """Return images a second of each, the median over rounds."""
     prepared = prepare(settings, work / "cache")
     model, specification = new_model(settings, specify(settings, prepared, "speed"), prepared)
-    rates: dict[str, list[float]] = {"trainer": [], "bare": [], "plain": []}
+    rates: dict[str, list[float]] = {"trainer": [], "ready": [], "bare": [], "plain": []}
     ends: list[float] = []
 
     def rate(step: Callable[[], None], count: int) -> float:
@@ -119,6 +147,7 @@ def measure(settings: Settings, steps: int, rounds: int, work: Path) -> dict[str
     def after(figures: dict[str, float]) -> None:
         # The first step of an epoch waits for the loader's workers to come up.
         rates["trainer"].append((len(ends) - 1) * settings.batch_size / (ends[-1] - ends[0]))
+        rates["ready"].append(rate(ready, steps - 1))
         rates["bare"].append(rate(bare, steps - 1))
         rates["plain"].append(rate(plain, max(1, (steps - 1) // 3)))
         ends.clear()
@@ -138,7 +167,8 @@ def measure(settings: Settings, steps: int, rounds: int, work: Path) -> dict[str
         work / "run",
         progress,
     )
-    bare, plain = bare_loop(loop, settings), plain_loop(prepared, settings)
+    ready, bare = ready_loop(loop), bare_loop(loop, settings)
+    plain = plain_loop(prepared, settings)
     loop.run()
     return {name: statistics.median(found) for name, found in rates.items()}
 
@@ -167,6 +197,7 @@ def main() -> None:
         found = measure(settings, args.steps, args.rounds, work)
     for name, value in found.items():
         print(f"{name:8} {value:8.1f} images/s")
+    print(f"trainer / ready {found['trainer'] / found['ready']:.2f} (asked for: 0.90 or more)")
     print(f"trainer / bare  {found['trainer'] / found['bare']:.2f} (asked for: 0.90 or more)")
     print(f"trainer / plain {found['trainer'] / found['plain']:.2f} (asked for: 1.50 or more)")
 

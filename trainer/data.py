@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,8 +267,18 @@ def training_batches(
         sampler=range(skip, len(batches)),
         num_workers=settings.workers,
         prefetch_factor=4 if settings.workers else None,
+        worker_init_fn=_leave_signals if settings.workers else None,
     )
     yield from loader
+
+
+def _leave_signals(worker: int) -> None:
+    """Let the process that saves the state answer a signal, also one sent to the whole group.
+
+    A worker that died of it would take the run down before it is saved; it ends with its parent.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def batches_in_epoch(items: Sequence[Example], settings: Settings) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -54,6 +56,25 @@ def test_two_runs_with_one_seed_give_the_same_weights_and_another_seed_others(
         runs[name] = weights(tmp_path / name)
     assert same(runs["a"], runs["b"])
     assert not same(runs["a"], runs["c"])
+
+
+def test_a_signal_to_the_whole_group_is_saved_first(
+    tiny_settings: Settings, tmp_path: Path
+) -> None:
+    settings = dataclasses.replace(tiny_settings, workers=1)
+    sent: list[int] = []
+
+    def stop(done: int, total: int, loss: float) -> None:
+        if done == 3:
+            sent.extend(child.pid for child in multiprocessing.active_children() if child.pid)
+            for pid in (*sent, os.getpid()):
+                os.kill(pid, signal.SIGTERM)
+            time.sleep(0.5)  # what dies of it is dead by now
+
+    with pytest.raises(InterruptedRunError, match="goes on from there"):
+        fit(settings, tmp_path / "a", tmp_path / "run", tmp_path / "c", progress=quiet(step=stop))
+    assert sent, "no worker was there to be hit"
+    assert (tmp_path / "run" / STATE).exists()
 
 
 def test_a_run_stopped_in_the_middle_of_an_epoch_ends_as_the_undisturbed_one(
