@@ -61,7 +61,8 @@ def test_two_runs_with_one_seed_give_the_same_weights_and_another_seed_others(
 def test_a_signal_to_the_whole_group_is_saved_first(
     tiny_settings: Settings, tmp_path: Path
 ) -> None:
-    settings = dataclasses.replace(tiny_settings, workers=1)
+    # More batches than a worker prepares ahead: it is still at work when the signal comes.
+    settings = dataclasses.replace(tiny_settings, workers=1, epoch_clips=160)
     sent: list[int] = []
 
     def stop(done: int, total: int, loss: float) -> None:
