@@ -45,6 +45,8 @@ class Candidate:
         information: what ``scores.bald`` gave for such draws, where they were not kept.
         fair: whether the model never heard the speaker in training. Of another clip it repeats
             what it was told, so ``label-error`` says nothing of it.
+        unheard: emotion -> probability from a model of speaker folds that never heard the speaker;
+            for ``label-error`` where the other model did.
     """
 
     clip: str
@@ -55,6 +57,12 @@ class Candidate:
     samples: ArrayLike | None = field(default=None, compare=False)
     information: float | None = None
     fair: bool = True
+    unheard: Mapping[str, float] | None = None
+
+    @property
+    def out_of_sample(self) -> Mapping[str, float] | None:
+        """What a model says that never heard the speaker; None where no such model was asked."""
+        return self.probabilities if self.fair and self.probabilities else self.unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,11 +311,13 @@ class LabelQueue:
         if strategy == "bald":
             values[known] = [_information(self.candidates[place]) for place in known]
             return values
-        table, emotions = _table([self.candidates[place].probabilities or {} for place in known])
+        chosen = [self.candidates[place] for place in known]
         if strategy == "label-error":
-            given = [self.candidates[place].emotion for place in known]
+            table, emotions = _table([one.out_of_sample or {} for one in chosen])
+            given = [one.emotion for one in chosen]
             values[known] = scores.label_error(given, table, emotions)
         else:
+            table, _ = _table([one.probabilities or {} for one in chosen])
             values[known] = (scores.entropy if strategy == "entropy" else scores.margin)(table)
         return values
 
@@ -336,8 +346,10 @@ def _drawn(one: Candidate) -> bool:
 
 def _suspected(one: Candidate) -> bool:
     """Only a label that a model which never heard the speaker contradicts is suspected."""
-    given = one.probabilities
-    return bool(given and one.fair and one.emotion in given and _likeliest(one) != one.emotion)
+    given = one.out_of_sample
+    if not given or one.emotion not in given:
+        return False
+    return max(given, key=lambda name: given[name]) != one.emotion
 
 
 def _information(one: Candidate) -> float:

@@ -36,11 +36,15 @@ VERBS = (
     "evaluate",
     "compare",
     "tune",
+    "opinions",
     "promote",
     "rollback",
     "history",
     "download",
 )
+PRESET_OF = {"fit": "default", "opinions": "statistics"}
+"""What a verb starts from where nothing is said."""
+
 _SHIPPED = Path(__file__).resolve().parent.parent / "models" / "default"
 
 
@@ -94,6 +98,8 @@ def _dispatch(place: verbs.Place, args: argparse.Namespace, given: Sequence[str]
         return verbs.compare_verb(place, settings, args)
     if args.verb == "tune":
         return verbs.tune_verb(place, settings, args)
+    if args.verb == "opinions":
+        return verbs.opinions_verb(place, settings, args)
     return verbs.promote(place, settings, args)
 
 
@@ -114,7 +120,7 @@ def _once(given: Sequence[str]) -> list[str]:
 def _settings(args: argparse.Namespace, home: Path) -> Settings:
     """Presets first, then the TOML file, then flags; SER_DEVICE below all of them."""
     file = read_toml(args.config) if args.config else {}
-    name = args.preset or file.pop("preset", "") or ("default" if args.verb == "fit" else "")
+    name = args.preset or file.pop("preset", "") or PRESET_OF.get(args.verb, "")
     file.pop("preset", None)
     if not isinstance(name, str):
         raise SettingsError(f"{args.config}: preset is {name!r}; the name of one was expected")
@@ -214,6 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--trials", type=int, default=20)
     one.add_argument("--study", default="study", help="name; the same name goes on with it")
     one.add_argument("--no-pruning", action="store_true")
+    add("opinions", parents=[learning], help="judge every clip unheard, to find wrong labels")
     one = add("promote", parents=[learning, rule], help="let a version serve if it holds up")
     one.add_argument("version")
     one.add_argument("--anyway", action="store_true", help="without comparing it first")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,18 +76,58 @@ def new_labels(
     since: int,
     trusted: Collection[str] | None = None,
     min_votes: int = 1,
+    *,
+    before: Counted | None = None,
 ) -> int:
-    """Count trusted consensus labels that are new or different since an event number.
+    """Count the labels that would train otherwise than at an event number: new, other or gone.
 
-    Without names the store's own list of trusted annotators says whose labels count.
+    Without names the store's own list of trusted annotators says whose labels count, so that a
+    change of that list counts by what it changes.
+
+    Args:
+        store: the labels.
+        since: number of the event up to which the last run knew them.
+        trusted, min_votes: whose labels count now, and how many a clip needs.
+        before: whose counted in the last run; None = the same as now.
     """
-    trusted = who_counts(store.folder, trusted)
-    before = {
-        (label.clip_hash, label.start): label.emotion
-        for label in consensus(store, trusted, min_votes=min_votes, until=since).labels
-    }
-    now = consensus(store, trusted, min_votes=min_votes).labels
-    return sum(before.get((label.clip_hash, label.start)) != label.emotion for label in now)
+    now = Counted.of(store, trusted, min_votes)
+    old = (before or now).emotions(store, since)
+    new = now.emotions(store)
+    return sum(old.get(place) != new.get(place) for place in old.keys() | new.keys())
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Whose labels counted in a run: names (None = everybody's), and the votes a clip needed."""
+
+    trusted: frozenset[str] | None = None
+    min_votes: int = 1
+
+    @classmethod
+    def of(cls, store: LabelStore, asked: Collection[str] | None, min_votes: int) -> Counted:
+        """Return whose labels count now; without ``asked`` the store's own list says so."""
+        names = who_counts(store.folder, asked)
+        return cls(None if names is None else frozenset(names), min_votes)
+
+    @classmethod
+    def from_json(cls, values: Any) -> Counted | None:
+        """Read what `to_json` gave; None where a run did not write it down."""
+        if not isinstance(values, dict):
+            return None
+        names = values.get("trusted")
+        return cls(None if names is None else frozenset(names), int(values.get("min_votes", 1)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a run's record."""
+        names = None if self.trusted is None else sorted(self.trusted)
+        return {"trusted": names, "min_votes": self.min_votes}
+
+    def emotions(
+        self, store: LabelStore, until: int | None = None
+    ) -> dict[tuple[str, float | None], str]:
+        """Return (clip, start of the labelled part) -> the label that trains."""
+        found = consensus(store, self.trusted, min_votes=self.min_votes, until=until)
+        return {(label.clip_hash, label.start): label.emotion for label in found.labels}
 
 
 def join(
@@ -121,7 +162,7 @@ def join(
     corrected: set[str] = set()
     replaced = 0
     for label in labels:
-        target = _target(label.distribution, place)
+        target = target_of(label.distribution, place)
         if label.start is not None:
             left_out["label of a part of a clip"] += 1
         elif label.emotion not in place or target is None:
@@ -142,7 +183,7 @@ def join(
                 )
                 if side == "train":
                     corrected.add(old.digest)
-    clips = [_clip(label, session) for label, _ in fresh]
+    clips = [clip_of(label, session) for label, _ in fresh]
     digests, problems = prepared.decoded.prepare(clips)
     for problem in problems:
         left_out[problem.kind] += 1
@@ -189,7 +230,7 @@ def replay(joined: Joined, share: float, rng: np.random.Generator) -> Prepared:
     return dataclasses.replace(joined.prepared, sides=sides)
 
 
-def _target(
+def target_of(
     distribution: Mapping[str, float], place: Mapping[str, int]
 ) -> tuple[float, ...] | None:
     """Return the votes as a soft label; votes for emotions that the model lacks are dropped."""
@@ -203,7 +244,13 @@ def _target(
     return tuple(row)
 
 
-def _clip(label: ConsensusLabel, session: Callable[[str], str]) -> Clip:
+def clip_of(label: ConsensusLabel, session: Callable[[str], str]) -> Clip:
+    """Return a labelled clip that no corpus has; its speaker is named by the file or the session.
+
+    Args:
+        label: what was labelled.
+        session: content hash to the session that the clip came in.
+    """
     named = Path(label.file_name)
     clip = Clip(
         path=label.path or Path(label.clip_hash),

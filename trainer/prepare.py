@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,21 @@ def prepare(
         fingerprints=digests,
     )
     classes = tuple(emotions or settings.emotions or _present(parts))
+    sides = examples_by_side(settings, parts, digests, classes)
+    return Prepared(classes, sides, decoded, (*problems, *broken), parts.notes)
+
+
+def examples_by_side(
+    settings: Settings, parts: Splits, digests: Mapping[Path, str], classes: Sequence[str]
+) -> dict[str, list[Example]]:
+    """Return what can be used of each side of a split.
+
+    Args:
+        settings: of the run.
+        parts: the sides.
+        digests: content hashes of the usable files.
+        classes: the model's emotions.
+    """
     sides = {
         side: data.examples(
             parts.side(side),  # type: ignore[arg-type]
@@ -113,7 +128,7 @@ def prepare(
         ):
             keep = np.sort(rng.permutation(len(sides[side]))[:most])
             sides[side] = [sides[side][i] for i in keep]
-    return Prepared(classes, sides, decoded, (*problems, *broken), parts.notes)
+    return sides
 
 
 def _present(parts: Splits) -> tuple[str, ...]:

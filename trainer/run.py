@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from label_store.consensus import consensus
-from label_store.people import who_counts
 from label_store.store import LabelStore
 from ser_core import checkpoint
 from ser_core.champion import champion_folder, models_folder
@@ -141,13 +140,15 @@ def run_once(
         )
         store = LabelStore(home)
         since = last_revision(home, specification.label_revision)
-        new = corrections.new_labels(store, since, labels.trusted, labels.min_votes)
+        new = corrections.new_labels(
+            store, since, labels.trusted, labels.min_votes, before=last_counted(home)
+        )
         if new < min_new and not force:
             return Outcome(f"{new} new labels of {min_new} wanted: nothing trained")
         plain = prepare(settings, cache_folder(home), emotions=specification.emotions, tick=tick)
-        trusted = who_counts(store.folder, labels.trusted)
-        found = consensus(store, trusted, min_votes=labels.min_votes)
-        _require_readable(store, progress)
+        counted = corrections.Counted.of(store, labels.trusted, labels.min_votes)
+        found = consensus(store, counted.trusted, min_votes=counted.min_votes)
+        require_readable(store, progress)
         joined = corrections.join(
             plain,
             found.labels,
@@ -185,6 +186,7 @@ def run_once(
             parent=specification.version,
             data_hash=data_hash,
             label_revision=found.revision,
+            counted=counted.to_json(),
             promoted=decision.promote,
             reasons=list(decision.reasons),
             figures=decision.figures,
@@ -199,7 +201,7 @@ def run_once(
         return Outcome(f"{version} {decision}", version, decision)
 
 
-def _require_readable(store: LabelStore, progress: Progress) -> None:
+def require_readable(store: LabelStore, progress: Progress) -> None:
     """Tell of damaged rows, and refuse to learn while a whole file of labels can't be read.
 
     Raises:
@@ -271,6 +273,12 @@ def last_revision(home: Path, fallback: str) -> int:
     if last is not None:
         return int(last["label_revision"])
     return int(fallback) if fallback.isdigit() else 0
+
+
+def last_counted(home: Path) -> corrections.Counted | None:
+    """Return whose labels counted in the last run; None without a run that wrote it down."""
+    last = _last_run(home)
+    return None if last is None else corrections.Counted.from_json(last.get("counted"))
 
 
 def _last_run(home: Path) -> dict[str, Any] | None:

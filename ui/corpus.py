@@ -13,6 +13,7 @@ from gradio.context import Context
 from label_store.agreement import agreement, votes
 from label_store.corpus_table import SORTS, Query
 from label_store.errors import StoreError
+from label_store.fold_opinions import COMMAND
 from ser_core.errors import SerError
 from ui import corpus_exchange, corpus_parts, corpus_people_panel, corpus_pictures, parts
 from ui.analysis import PageError
@@ -23,7 +24,8 @@ from ui.services import Services
 
 HINT = (
     '<p class="hint">Correct a name or an emotion in its cell; ▶ plays a row; a heading sorts. '
-    "Suspected errors are named only where the model never heard the speaker in training.</p>"
+    "Suspected errors are named only where a model never heard the speaker in training: "
+    f"<code>{COMMAND}</code> trains models that leave each speaker out in turn.</p>"
 )
 WRITES: dict[str, Any] = {
     "api_visibility": "private",
@@ -96,7 +98,9 @@ def view(desk: CorpusDesk, query: Query, status: str, *, playing: str = "") -> t
     page = desk.page(query)
     reasons = {row.key: desk.source(row).problem for row in page.rows}
     text = corpus_parts.table(page, query, reasons, playing=playing)
-    notes = corpus_parts.notices(desk.services.catalogue.listing().notices)
+    trouble = desk.folds.trouble()
+    listing = desk.services.catalogue.listing()
+    notes = corpus_parts.notices((*listing.notices, *([trouble] if trouble else [])))
     return replace(query, page=page.page), notes + text, status
 
 

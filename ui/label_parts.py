@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from label_store.fold_opinions import COMMAND
 from label_store.journal import Entry
 from label_store.queue import Progress
 from ser_core.emotions import EMOTIONS
@@ -191,7 +192,14 @@ def known(found: Known, *, listening: bool) -> str:
             f" {found.in_training:,} are of speakers of its training (the train side of the "
             "committed split, or a model trained here) and never called suspected errors."
         )
-    return f'<p class="hint known">{text}</p>'
+    if found.unheard:
+        text += (
+            f" Models that never heard their speakers judge the labels of {found.unheard:,} clips."
+        )
+    if found.in_training:
+        text += f" <code>{COMMAND}</code> gets opinions of them from models that never heard them."
+    trouble = f'<p class="notice">{escape(found.trouble)}</p>' if found.trouble else ""
+    return f'<p class="hint known">{text}</p>{trouble}'
 
 
 def aside(

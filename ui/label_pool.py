@@ -18,6 +18,7 @@ from label_store.queue import Candidate, LabelQueue, QueueSettings
 from ser_core.emotions import canonical
 from ser_core.errors import UnknownEmotionError
 from ui.corpus_catalogue import FIRST, Source
+from ui.label_folds import Folds, Stamp
 from ui.label_opinions import Opinions, out_of_sample
 from ui.services import Services
 
@@ -33,8 +34,11 @@ class Known:
         strategy: the order.
         judged: clips that the model has judged.
         total: all clips.
-        in_training: judged clips whose speaker the model heard, or may have heard, in training.
+        in_training: judged clips whose speaker the model heard, or may have heard, in training,
+            and of which no other model has an opinion.
         suspected: clips whose label the model contradicts; only for that order.
+        unheard: clips that a model of speaker folds judges, which never heard their speaker.
+        trouble: why the opinions of speaker folds can't be used, or "".
     """
 
     strategy: str
@@ -42,6 +46,8 @@ class Known:
     total: int
     in_training: int
     suspected: int = 0
+    unheard: int = 0
+    trouble: str = ""
 
 
 class Pool:
@@ -70,6 +76,8 @@ class Pool:
         self._counted: object = None
         self._marked: object = None
         self._heard = 0
+        self._folds = Folds(services.home)
+        self._folded: Stamp = None
 
     def queue(self) -> LabelQueue:
         """Return the queue over all clips known now; more come in as they are hashed."""
@@ -93,6 +101,7 @@ class Pool:
     def _take(self, found: dict[str, Source]) -> LabelQueue:
         kept = {one.sha256: one for one in self.services.catalogue.kept() if one.path is not None}
         said = Opinions(self.services).all()
+        folded, unheard = self._folds.stamp(), self._folds.read().clips
         # One answer a side and corpus: thousands of clips share a few.
         fair: dict[tuple[str, str], bool] = {}
         candidates = []
@@ -100,7 +109,7 @@ class Pool:
             group = (one.side, one.corpus)
             if group not in fair:
                 fair[group] = out_of_sample(self.services, one)
-            heard = said.get(sha)
+            heard, other = said.get(sha), unheard.get(sha)
             candidates.append(
                 Candidate(
                     sha,
@@ -110,10 +119,11 @@ class Pool:
                     heard.probabilities if heard else None,
                     information=heard.information if heard else None,
                     fair=fair[group],
+                    unheard=other.probabilities if other else None,
                 )
             )
         with self.lock:
-            self._heard = len(said)
+            self._heard, self._folded = len(said), folded
             self.sources = kept | found
             if self._queue is None:
                 store = self.services.store
@@ -164,11 +174,12 @@ class Pool:
         self._again()
 
     def learn(self) -> None:
-        """Let the order know what the model said since; cheap where that is little."""
+        """Let the order know what the models said since; cheap where that is little."""
         if self._queue is None or self.settings.strategy not in NEEDS_MODEL:
             return
         fresh = Opinions(self.services).count() - self._heard
-        if fresh >= worthwhile(self._heard, len(self.sources)):
+        other = self._folds.stamp() != self._folded
+        if other or fresh >= worthwhile(self._heard, len(self.sources)):
             self._again()
 
     def _again(self) -> None:
@@ -182,9 +193,14 @@ class Pool:
         with self.lock:
             judged = [one for one in queue.candidates if one.probabilities]
             suspected = queue.known() if self.settings.strategy == "label-error" else 0
-            unfair = sum(not one.fair for one in judged)
             return Known(
-                self.settings.strategy, len(judged), len(queue.candidates), unfair, suspected
+                self.settings.strategy,
+                len(judged),
+                len(queue.candidates),
+                in_training=sum(not one.out_of_sample for one in judged),
+                suspected=suspected,
+                unheard=sum(bool(one.unheard) for one in queue.candidates),
+                trouble=self._folds.trouble(),
             )
 
     def drop(self, sha: str) -> None:

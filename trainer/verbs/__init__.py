@@ -5,6 +5,7 @@ from trainer.verbs.download import download_verb
 from trainer.verbs.evaluate import evaluate_verb
 from trainer.verbs.fine_tune import run
 from trainer.verbs.fit import fit_verb
+from trainer.verbs.opinions import opinions_verb
 from trainer.verbs.place import Place, local
 from trainer.verbs.tune import tune_verb
 from trainer.verbs.versions import history, promote, rollback
@@ -17,6 +18,7 @@ __all__ = [
     "fit_verb",
     "history",
     "local",
+    "opinions_verb",
     "promote",
     "rollback",
     "run",

@@ -14,7 +14,7 @@ from types import FrameType
 from label_store.store import LabelStore
 from trainer import corrections
 from trainer.fit import require_trainable
-from trainer.run import last_revision, run_once
+from trainer.run import last_counted, last_revision, run_once
 from trainer.schedule import parse_duration, periodic
 from trainer.settings import Settings
 from trainer.verbs.place import Place, labels_of, progress_of, rule_of
@@ -55,7 +55,9 @@ def _periodic(place: Place, args: argparse.Namespace, words: Sequence[str]) -> i
     def count() -> int:
         store = LabelStore(place.home)
         since = last_revision(place.home, "")
-        return corrections.new_labels(store, since, labels.trusted, labels.min_votes)
+        return corrections.new_labels(
+            store, since, labels.trusted, labels.min_votes, before=last_counted(place.home)
+        )
 
     def once() -> int:
         # A process of its own: whatever kills it, memory included, doesn't kill the wait.
