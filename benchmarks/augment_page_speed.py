@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -20,13 +19,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from scripts.take_pictures import FLAGS, find_chromium
 from ui.augment_bench import change
 from ui.augment_pictures import comparison
 from ui.robustness_sweep import sweep
 from ui.services import AppSettings, Services
 
 ROOT = Path(__file__).resolve().parent.parent
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 MOVE = """value => new Promise(done => {
   const state = () => [
     document.querySelector('#augment-drawn pre').textContent,
@@ -84,8 +83,8 @@ def in_browser(clip: Path, model: Path, times: int) -> None:
         app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=os.environ | settings)
         try:
             _wait(f"http://127.0.0.1:{port}/config")
-            program = shutil.which("chromium") or shutil.which("google-chrome")
-            page = driver.chromium.launch(executable_path=program, args=FLAGS).new_page()
+            browser = driver.chromium.launch(executable_path=find_chromium(), args=[*FLAGS])
+            page = browser.new_page()
             page.goto(f"http://127.0.0.1:{port}")
             page.get_by_role("tab", name="Augment", exact=True).click(timeout=120_000)
             page.set_input_files("#augment-clip input[type=file]", str(clip))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -24,6 +23,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from scripts.take_pictures import FLAGS, find_chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET_MS = 300.0
@@ -85,10 +86,8 @@ def measure(url: str, clips: int) -> list[float]:
     """Return milliseconds from each key press to the next clip."""
     from playwright.sync_api import sync_playwright
 
-    program = os.environ.get("SER_CHROMIUM") or shutil.which("chromium")
-    flags = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url)
         page.get_by_role("tab", name="Label", exact=True).click(timeout=120_000)

@@ -21,15 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.page_speed import ROOT, start
+from scripts.take_pictures import FLAGS, find_chromium
 
 HOP = 0.5
 RATE = 48_000
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-)
 
 
 def server(model: Path, clip: Path, seconds: float) -> dict[str, float]:
@@ -69,7 +64,6 @@ def server(model: Path, clip: Path, seconds: float) -> dict[str, float]:
 
 def browser(model: Path, clip: Path, seconds: float) -> dict[str, float]:
     """Let a Chromium listen; return the age of the oldest new sound when its label is shown."""
-    import shutil
 
     from playwright.sync_api import sync_playwright
 
@@ -83,9 +77,7 @@ def browser(model: Path, clip: Path, seconds: float) -> dict[str, float]:
         try:
             with sync_playwright() as driver:
                 flags = [*FLAGS, f"--use-file-for-fake-audio-capture={spoken}"]
-                opened = driver.chromium.launch(
-                    executable_path=shutil.which("chromium"), args=flags
-                )
+                opened = driver.chromium.launch(executable_path=find_chromium(), args=flags)
                 page = opened.new_context(permissions=["microphone"]).new_page()
                 page.goto(url)
                 page.get_by_role("tab", name="Live", exact=True).click(timeout=60_000)
