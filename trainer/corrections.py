@@ -17,8 +17,10 @@ from label_store.store import LabelStore
 from ser_core.corpora.clip import Clip
 from ser_core.grouping import person_of, rank
 from ser_core.splits import HELD_OUT_SHARE, TABLES, Side, side_of
+from trainer.balance import sampling_weights
 from trainer.data import Example
 from trainer.prepare import Prepared
+from trainer.settings import Settings
 
 CORPUS = "corrections"
 """What the annotators' own clips are called where a corpus is named."""
@@ -206,17 +208,32 @@ def join(
     )
 
 
-def replay(joined: Joined, share: float, rng: np.random.Generator) -> Prepared:
-    """Keep the corrected training clips and, for each, ``share`` clips of the old corpora.
+def replay(
+    joined: Joined, settings: Settings, rng: np.random.Generator
+) -> tuple[Prepared, Settings]:
+    """Let an epoch show ``settings.replay`` clips of the old corpora for each corrected one.
 
-    The old clips are drawn evenly over corpus and emotion, so that nothing is forgotten; 0 keeps
-    them all.
+    With balanced sampling every epoch draws other old clips from all there are: a few hundred,
+    shown again and again, would be learnt by heart and the rest forgotten. Corrected clips are
+    drawn ``settings.correction_weight`` times as often as their number says. With any other
+    balance the old clips are drawn once, evenly over corpus and emotion.
+
+    Returns:
+        The clips and the settings of the fine-tune; as they were where nothing is corrected or
+        ``replay`` is 0.
     """
     items = joined.prepared.sides["train"]
     fresh = [item for item in items if item.digest in joined.corrected]
     old = [item for item in items if item.digest not in joined.corrected]
-    most = round(share * len(fresh))
-    if share > 0 and fresh and most < len(old):
+    most = round(settings.replay * len(fresh))
+    if settings.replay <= 0 or not fresh or not old:
+        return joined.prepared, settings
+    if settings.balance == "sampling":
+        if not settings.epoch_clips:
+            settings = dataclasses.replace(settings, epoch_clips=len(fresh) + most)
+        wanted = settings.correction_weight * len(fresh) / most
+        return _with_sides(joined, _drawn_as(old, fresh, wanted, settings)), settings
+    if most < len(old):
         groups: dict[tuple[str, int], list[Example]] = {}
         for index in rng.permutation(len(old)).tolist():
             groups.setdefault((old[index].clip.corpus, old[index].label), []).append(old[index])
@@ -226,8 +243,29 @@ def replay(joined: Joined, share: float, rng: np.random.Generator) -> Prepared:
                 if groups[name] and len(chosen) < most:
                     chosen.append(groups[name].pop())
         old = chosen
-    sides = dict(joined.prepared.sides) | {"train": [*old, *fresh]}
-    return dataclasses.replace(joined.prepared, sides=sides)
+    return _with_sides(joined, [*old, *fresh]), settings
+
+
+def _with_sides(joined: Joined, train: list[Example]) -> Prepared:
+    return dataclasses.replace(
+        joined.prepared, sides=dict(joined.prepared.sides) | {"train": train}
+    )
+
+
+def _drawn_as(
+    old: list[Example], fresh: list[Example], wanted: float, settings: Settings
+) -> list[Example]:
+    """Weight the corrected clips so that they are drawn ``wanted`` times as often as the old."""
+    items = [*old, *fresh]
+    _, labels = np.unique([item.label for item in items], return_inverse=True)
+    names = [str(number) for number in range(int(labels.max()) + 1)]
+    corpora = [item.clip.corpus for item in items]
+    chance = sampling_weights(
+        labels.astype(np.int64), names, corpora, corpus_power=settings.corpus_power
+    )
+    before, after = float(chance[: len(old)].sum()), float(chance[len(old) :].sum())
+    factor = wanted * before / after
+    return [*old, *(dataclasses.replace(item, weight=factor) for item in fresh)]
 
 
 def target_of(

@@ -32,10 +32,14 @@ from trainer.settings import Settings
 
 FINE_TUNE: dict[str, Any] = {
     "epochs": 4,
-    "learning_rate": 0.004,
-    "batch_size": 16,
+    "optimizer": "adamw",
+    "learning_rate": 1e-4,
+    "weight_decay": 0.05,
+    "batch_size": 32,
+    "mixup": 0.2,
     "average": 0.99,
     "augment": "train",
+    "short_clips": "repeat",
 }
 """Settings of a fine-tune, over the defaults; a TOML file and flags go over them."""
 
@@ -160,7 +164,9 @@ def run_once(
         last = _last_run(home)
         if not force and last is not None and last.get("data_hash") == data_hash:
             return Outcome("nothing is new since the last run: nothing trained")
-        prepared = corrections.replay(joined, settings.replay, np.random.default_rng(settings.seed))
+        prepared, settings = corrections.replay(
+            joined, settings, np.random.default_rng(settings.seed)
+        )
         prepared = thin(prepared, 2 * settings.max_clips, settings.seed)
         clips, load = test_clips(prepared)
         version = versions.free_name(home, clock)
