@@ -154,6 +154,10 @@ class Learner:
     def start(self, number: int, steps: int) -> None:
         """Set the learning rate of batch ``number`` of ``steps``, and training mode."""
         self.model.train()
+        if self.settings.keep_statistics:
+            for module in self.model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
         rate = self.settings.learning_rate * rate_factor(number, steps, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

@@ -33,11 +33,12 @@ from trainer.settings import Settings
 FINE_TUNE: dict[str, Any] = {
     "epochs": 4,
     "optimizer": "adamw",
-    "learning_rate": 1e-4,
+    "learning_rate": 5e-5,
     "weight_decay": 0.05,
     "batch_size": 32,
     "mixup": 0.2,
     "average": 0.99,
+    "keep_statistics": True,
     "augment": "train",
     "short_clips": "repeat",
 }

@@ -64,6 +64,8 @@ class Settings:
         balance, corpus_power: how rare emotions and small corpora are helped; with "sampling",
             ``corpus_power`` 0 leaves the corpora as they are and 1 makes them equal.
         average: decay of the averaged weights per step, 0 for none.
+        keep_statistics: leave the batch norms' means and deviations as the start has them, so
+            that a short fine-tune on few clips does not replace what many have taught.
         early_stop, early_stop_on: epochs without a better validation figure; 0 for never.
         precision: "auto" is half precision on a GPU and bfloat16 on a CPU that has it in hardware.
         correction_weight: how much one corrected clip weighs beside a corpus clip.
@@ -116,6 +118,7 @@ class Settings:
     balance: str = "sampling"
     corpus_power: float = 0.5
     average: float = 0.0
+    keep_statistics: bool = False
     early_stop: int = 0
     early_stop_on: str = "uar"
     precision: str = "auto"

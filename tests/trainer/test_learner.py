@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from ser_core.frontends import FeatureMap
 from ser_core.model import Model, build
 from ser_core.specification import Specification
 from trainer import parallel
@@ -163,3 +164,20 @@ def test_a_resumed_learner_takes_the_average_at_the_same_steps() -> None:
         second.evaluated.parameters(), whole.evaluated.parameters(), strict=True
     ):
         assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_statistics_of_the_batch_norms_stay_where_asked(keep: bool) -> None:
+    learner = Learner(model(), settings(keep_statistics=keep, learning_rate=0.01), print)
+    before = {k: v.clone() for k, v in learner.model.state_dict().items()}
+    learner.start(0, 4)
+    values = torch.randn(4, 1, 32, 40, generator=torch.Generator().manual_seed(0))
+    features = FeatureMap(values, torch.full((4,), 40))
+    learner.backward(features, torch.eye(2).repeat(2, 1), torch.ones(4), held=False)
+    learner.update()
+    after = learner.model.state_dict()
+    means = [name for name in before if name.endswith("running_mean")]
+    assert means
+    assert all(torch.equal(before[n], after[n]) for n in means) == keep
+    weights = [name for name, _ in learner.model.named_parameters()]
+    assert not all(torch.equal(before[n], after[n]) for n in weights)
