@@ -40,6 +40,11 @@ FINE_TUNE: dict[str, Any] = {
     "average": 0.99,
     "keep_statistics": True,
     "augment": "train",
+    "feature_augment": (
+        {"name": "frequency_mask", "width": [0, 0.15], "p": 0.8},
+        {"name": "time_mask", "width": [0, 0.15], "p": 0.8},
+    ),
+    "crop_seconds": (1.25, 2.5),
     "short_clips": "repeat",
 }
 """Settings of a fine-tune, over the defaults; a TOML file and flags go over them."""
@@ -140,8 +145,9 @@ def run_once(
         specification = checkpoint.load(start).specification
         # What the champion doesn't hear, its challenger doesn't learn from.
         trim = specification.trim_silence
+        crops = tuple(min(length, specification.seconds) for length in settings.crop_seconds)
         settings = dataclasses.replace(
-            settings, start=str(start), first_weights="", trim_silence=trim
+            settings, start=str(start), first_weights="", trim_silence=trim, crop_seconds=crops
         )
         store = LabelStore(home)
         since = last_revision(home, specification.label_revision)
