@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -275,10 +277,21 @@ def training_batches(
 def _leave_signals(worker: int) -> None:
     """Let the process that saves the state answer a signal, also one sent to the whole group.
 
-    A worker that died of it would take the run down before it is saved; it ends with its parent.
+    A worker that died of it would take the run down before it is saved. It ends when its parent
+    tells it to, and with its parent.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not hasattr(signal, "sigwaitinfo"):  # only this says who sent a signal
+        return
+    parent = os.getppid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def wait() -> None:
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+            continue
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def batches_in_epoch(items: Sequence[Example], settings: Settings) -> int:

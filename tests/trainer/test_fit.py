@@ -76,6 +76,10 @@ def test_a_signal_to_the_whole_group_is_saved_first(
     with pytest.raises(InterruptedRunError, match="goes on from there"):
         fit(settings, tmp_path / "a", tmp_path / "run", tmp_path / "c", progress=quiet(step=stop))
     assert sent, "no worker was there to be hit"
+    for child in multiprocessing.active_children():
+        child.terminate()  # as the interpreter does at its end, and then waits
+        child.join(30)
+        assert not child.is_alive()
     assert (tmp_path / "run" / STATE).exists()
 
 
