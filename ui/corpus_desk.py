@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from label_store import review
 from label_store.corpus_table import CorpusRow, CorpusTable, Opinion, Page, Query
 from label_store.event import LabelEvent, Saved
 from label_store.exchange import ImportPlan, Table, plan
+from label_store.fold_opinions import FoldOpinions
 from ser_core.emotions import EMOTIONS, canonical
 from ser_core.errors import UnknownEmotionError
 from ui.analysis import PageError
@@ -17,7 +18,7 @@ from ui.corpus_catalogue import Source
 from ui.identity import Annotator
 from ui.label_clip import GoneError
 from ui.label_folds import Folds, Stamp
-from ui.label_opinions import Opinions, out_of_sample
+from ui.label_opinions import Heard, Opinions, out_of_sample
 from ui.label_pool import worthwhile
 from ui.services import Services
 
@@ -68,7 +69,8 @@ class CorpusDesk:
 
     def _hash(self) -> None:
         self.services.catalogue.hashed(self._sources.values())
-        self._make(hashes=True)
+        with self._making:  # a table made earlier must not replace one made later
+            self._make(hashes=True)
 
     def _make(self, *, hashes: bool) -> CorpusTable:
         catalogue = self.services.catalogue
@@ -79,19 +81,19 @@ class CorpusDesk:
             rows.append(
                 CorpusRow(one.name, one.emotion, one.corpus, sha, one.path is not None, path)
             )
-        made = CorpusTable(
-            self.services.store, rows, EMOTIONS, opinions=self._opinions(rows), suspicious=0.8
-        )
-        made.refresh()
-        with self._lock:
-            self._table = made
-        return made
-
-    def _opinions(self, rows: Sequence[CorpusRow]) -> dict[str, Opinion]:
-        version = self.services.champion()["version"]
         said = Opinions(self.services).all()
         folded, folds = self.folds.stamp(), self.folds.read()
-        self._heard, self._folded = len(said), folded
+        opinions = self._opinions(rows, said, folds)
+        made = CorpusTable(self.services.store, rows, EMOTIONS, opinions=opinions, suspicious=0.8)
+        made.refresh()
+        with self._lock:
+            self._table, self._heard, self._folded = made, len(said), folded
+        return made
+
+    def _opinions(
+        self, rows: Sequence[CorpusRow], said: Mapping[str, Heard], folds: FoldOpinions
+    ) -> dict[str, Opinion]:
+        version = self.services.champion()["version"]
         state = self.services.store.state()
         # One answer a side and corpus: thousands of clips share a few.
         sides: dict[tuple[str, str], bool] = {}
