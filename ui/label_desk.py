@@ -121,19 +121,25 @@ class Desk:
             self._fetch_ahead(who, session, sha)
             return shown
 
-    def _next(self, who: Annotator, session: str, ahead: str = "") -> QueueTicket | None:
+    def _next(self, who: Annotator, session: str) -> QueueTicket | None:
         queue = self.queue()
         with self._lock:
-            seen = self._sitting(who, session).suggested
-            return queue.next(who.name, session, ahead=[*seen, *filter(None, [ahead])])
+            return queue.next(who.name, session, ahead=self._sitting(who, session).suggested)
 
     def _fetch_ahead(self, who: Annotator, session: str, shown: str) -> None:
+        sitting = self._sitting(who, session)
+
         def fetch() -> None:
-            ticket = self._next(who, session, ahead=shown)
+            queue = self.queue()
+            with self._lock:
+                # The page may be closed by now: what is taken for it then, nobody gives back.
+                if self._sittings.get(session) is not sitting:
+                    return
+                ticket = queue.next(who.name, session, ahead=[*sitting.suggested, shown])
             if ticket is not None:
                 sha = ticket.candidate.clip
                 if ticket.why != "resumed":
-                    self._sitting(who, session).chosen[sha] = ticket.why
+                    sitting.chosen[sha] = ticket.why
                 self.shelf.fetch(sha, self.pool.sources[sha])
             self.pool.learn()
 

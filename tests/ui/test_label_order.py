@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -202,6 +204,28 @@ def test_every_order_that_is_offered_is_known(services: Services) -> None:
         assert desk.advance(ADA, strategy, blind=False) is not None
         desk.leave(strategy)
     assert "bald" in dict(label_parts.STRATEGIES).values()
+
+
+def test_a_closed_page_takes_no_clip_from_others(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: list[Callable[[], None]] = []
+
+    class Late:
+        def __init__(self, target: Callable[[], None], daemon: bool) -> None:
+            self.start = lambda: late.append(target)
+
+    desk = Desk(services, np.random.default_rng(0))
+    desk.queue()
+    monkeypatch.setattr("ui.label_desk.threading", SimpleNamespace(Thread=Late))
+    assert desk.advance(ADA, "s", blind=False) is not None
+    assert len(desk.queue().leases.active()) == 1
+    desk.leave("s")
+    late.pop()()
+    assert desk.queue().leases.active() == []
+    assert desk.advance(ADA, "t", blind=False) is not None
+    late.pop()()
+    assert len(desk.queue().leases.active()) == 2
 
 
 def test_the_line_says_what_the_order_does_not_know() -> None:
