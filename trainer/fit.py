@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ser_core import calibration, checkpoint
 from ser_core.corpora.clip import Problem
@@ -19,10 +20,12 @@ from ser_core.device import choose_device
 from ser_core.model import Model
 from ser_core.specification import Specification
 from trainer import data, parallel, state
+from trainer.blend import Blend, blended, choose
 from trainer.errors import DataError, SettingsError
 from trainer.fresh import new_model, specify, versions
+from trainer.learner import autocast_dtype
 from trainer.loop import Loop, Progress
-from trainer.measure import calibrate, measure
+from trainer.measure import calibrate, clip_logits, mean_uar, measure
 from trainer.prepare import Prepared, Ticker, prepare
 from trainer.settings import Settings
 from trainer.short_card import short_card
@@ -75,6 +78,8 @@ def fit(
         torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
     parent = checkpoint.load(settings.start) if settings.start else None
+    if settings.blend and parent is None:
+        raise SettingsError("blend is between a fine-tune and what it started from: give a start.")
     if prepared is None:
         emotions = parent.specification.emotions if parent else ()
         if parent is not None:
@@ -120,10 +125,14 @@ def fit(
         run_folder,
         progress,
     )
+    first = _copy(model) if settings.blend else {}
     history = loop.run()
     if not parallel.first():
         parallel.barrier()
         return Trained(folder, specification, history, prepared)
+    found = _blend(model, specification, settings, prepared, first) if settings.blend else None
+    if found is not None:
+        progress.log(found.sentence())
     fitted = calibrate(model, specification, prepared)
     figures = dict((finish or measure)(model, specification, fitted, prepared))
     figures |= {
@@ -131,11 +140,40 @@ def fit(
         "history": history,
         "clips": counts,
     }
+    if found is not None:
+        figures["blend"] = {"share": found.share, "scores": list(found.scores.items())}
     text = (card or short_card)(specification, settings, figures)
     checkpoint.save(folder, model, specification, fitted, figures, text, half=settings.half_weights)
     state.remove(run_folder)
     parallel.barrier()
     return Trained(folder, specification, history, prepared, figures)
+
+
+def _copy(model: Model) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+def _blend(
+    model: Model,
+    specification: Specification,
+    settings: Settings,
+    prepared: Prepared,
+    first: Mapping[str, Tensor],
+) -> Blend:
+    """Put weights between ``first`` and the model's own into the model; return what was chosen."""
+    items = prepared.sides["validation"]
+    device = next(model.parameters()).device
+    dtype = autocast_dtype(settings.precision, device)
+    tuned = _copy(model)
+
+    def score(weights: Mapping[str, Tensor]) -> float:
+        model.load_state_dict(weights)
+        logits = clip_logits(model, specification, items, prepared.decoded, dtype)
+        return mean_uar(logits, items)
+
+    found = choose(first, tuned, score)
+    model.load_state_dict(blended(first, tuned, found.share))
+    return found
 
 
 def _log_problems(problems: Sequence[Problem], progress: Progress) -> None:

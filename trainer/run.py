@@ -39,6 +39,7 @@ FINE_TUNE: dict[str, Any] = {
     "mixup": 0.2,
     "average": 0.99,
     "keep_statistics": True,
+    "blend": True,
     "augment": "train",
     "feature_augment": (
         {"name": "frequency_mask", "width": [0, 0.15], "p": 0.8},

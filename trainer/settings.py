@@ -66,6 +66,8 @@ class Settings:
         average: decay of the averaged weights per step, 0 for none.
         keep_statistics: leave the batch norms' means and deviations as the start has them, so
             that a short fine-tune on few clips does not replace what many have taught.
+        blend: keep weights between the start's and the fine-tune's, in the share that the
+            validation speakers prefer (see ``trainer.blend``).
         early_stop, early_stop_on: epochs without a better validation figure; 0 for never.
         precision: "auto" is half precision on a GPU and bfloat16 on a CPU that has it in hardware.
         correction_weight: how much one corrected clip weighs beside a corpus clip.
@@ -119,6 +121,7 @@ class Settings:
     corpus_power: float = 0.5
     average: float = 0.0
     keep_statistics: bool = False
+    blend: bool = False
     early_stop: int = 0
     early_stop_on: str = "uar"
     precision: str = "auto"
