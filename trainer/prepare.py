@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,19 @@ class Prepared:
     decoded: DecodedClips
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+JUDGED_ON = ("corpora", "names", "emotions", "scheme", "fold", "folds", "held_out", "seed")
+"""Settings that decide which clips a run is judged on: figures under others don't compare."""
+
+HEARD = (*JUDGED_ON, "votes", "trim_silence", "max_clips")
+"""Settings that decide what a run's clips are; runs that agree in them can share them."""
+
+
+def clips_key(settings: Settings) -> str:
+    """Return what is the same for runs whose clips are the same."""
+    values = settings.to_json()
+    return json.dumps([values[name] for name in HEARD])
 
 
 def read_corpora(settings: Settings) -> tuple[list[Clip], list[Problem]]:

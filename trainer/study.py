@@ -19,7 +19,7 @@ from trainer.fit import fit
 from trainer.loop import Progress
 from trainer.observe import Observed
 from trainer.parts import Listening
-from trainer.prepare import Prepared, prepare
+from trainer.prepare import Prepared, clips_key, prepare
 from trainer.records import decode, encode
 from trainer.report import write_text
 from trainer.settings import Settings
@@ -144,9 +144,7 @@ class Study:
         return found
 
     def _prepare(self, settings: Settings) -> Prepared:
-        wanted = ("corpora", "names", "emotions", "scheme", "fold", "folds", "held_out", "votes")
-        keys = (*wanted, "trim_silence", "max_clips", "seed")
-        key = json.dumps([settings.to_json()[name] for name in keys])
+        key = clips_key(settings)
         if key not in self._prepared:
             self._prepared[key] = prepare(settings, self.cache, tick=self.tick)
         return self._prepared[key]

@@ -20,7 +20,9 @@ from ser_core.champion import models_folder, read_pointer
 from ser_core.splits import TABLES
 from trainer import tune, versions
 from trainer.__main__ import main
-from trainer.settings import SETTINGS_PRESETS
+from trainer.fit import Trained
+from trainer.prepare import Prepared
+from trainer.settings import SETTINGS_PRESETS, Settings
 
 Captured = pytest.CaptureFixture[str]
 
@@ -105,6 +107,34 @@ def test_a_search_trains_goes_on_and_tells_the_best(
     assert said.count("trial ") == 1
     assert "best validation UAR" in said
     assert "'complete': 3" in said
+
+
+def test_trials_hear_what_their_settings_say(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[bool, bool]] = []
+
+    def trained(settings: Settings, *_: object, prepared: Prepared, **__: object) -> Trained:
+        heard.append((settings.trim_silence, prepared.decoded.trim))
+        history = [{"uar": 0.5, "epoch": 1.0}]
+        return Trained(tmp_path, None, history, prepared)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("trainer.verbs.tune.fit", trained)
+    space = tmp_path / "space.json"
+    space.write_text(json.dumps({"trim_silence": [True, False]}))
+    words = ["tune", *flags, "--home", str(tmp_path), "--sampler", "grid", "--space", str(space)]
+    assert main(words) == 0
+    assert sorted(heard) == [(False, False), (True, True)]
+
+
+@pytest.mark.parametrize("space", [{"names": [["cremad"], ["emodb"]]}, {"seed": [0, 1]}])
+def test_what_would_make_trials_incomparable_is_refused(
+    space: dict[str, Any], flags: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    path = tmp_path / "space.json"
+    path.write_text(json.dumps(space))
+    assert main(["tune", *flags, "--home", str(tmp_path), "--space", str(path)]) == 1
+    assert f"{next(iter(space))}: trials are compared" in capsys.readouterr().err
 
 
 def test_a_trial_below_the_others_is_cut_short(tmp_path: Path) -> None:
