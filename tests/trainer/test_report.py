@@ -170,10 +170,14 @@ def test_an_ablation_is_trained_and_told(corpora: Path, tmp_path: Path, capsys: 
     )
     words = ["--config", str(config), "--corpora", str(corpora), "--home", str(tmp_path / "home")]
     words += ["--epochs", "1", "--epoch-clips", "16", "--out", str(tmp_path), "--threads", "1"]
-    assert ablations.main([*words, "--rows", ablations.BASE, "no mixup"]) == 0
+    rows = ["--rows", ablations.BASE, "no mixup"]
+    assert ablations.main([*words, *rows, "--recipe-seeds", "2"]) == 0
     found = tables.read(tmp_path / "ablations.json")
     assert [row[0] for row in found.rows] == [ablations.BASE, "no mixup"]
     assert found.rows[1][2][0] in "+-"
+    assert found.rows[0][3]
+    assert not found.rows[1][3]
+    assert "the recipe with 2 seeds, the rest with 1" in found.notes[0]
     assert "no mixup" in (tmp_path / "ablations.md").read_text()
     assert ablations.main([]) == 0
     assert "no SpecAugment" in capsys.readouterr().out
