@@ -44,34 +44,11 @@ def corpus(home: Path, clips: int = 26) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete model with random weights."""
-    import torch
-
-    from ser_core import checkpoint
-    from ser_core.calibration import Calibration
-    from ser_core.model import build
-    from ser_core.specification import Specification
-
-    torch.manual_seed(0)
-    made = Specification(
-        frontend_parameters={"n_mels": 64, "n_fft": 1024, "hop_length": 512},
-        backbone="cnn",
-        emotions=("anger", "joy", "neutral", "sadness"),
-        seconds=2.0,
-        name="tiny",
-        version="tiny-1",
-    )
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    return checkpoint.save(folder, build(made).eval(), made, Calibration(), {}, "A tiny model.")
-
-
 @pytest.fixture
-def server(start_app: Callable[..., Any], tmp_path: Path, tiny_checkpoint: Path) -> Iterator[Any]:
+def server(start_app: Callable[..., Any], tmp_path: Path, small_model: Path) -> Iterator[Any]:
     home = tmp_path / "home"
     corpus(home)
-    running = start_app(home, SER_MODEL=str(tiny_checkpoint))
+    running = start_app(home, SER_MODEL=str(small_model))
     yield running
     running.stop()
 

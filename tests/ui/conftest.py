@@ -11,29 +11,6 @@ from ui.identity import Identity
 from ui.services import AppSettings, Services
 
 
-@pytest.fixture(scope="session")
-def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with random weights: wrong, but complete."""
-    import torch
-
-    from ser_core import checkpoint
-    from ser_core.calibration import Calibration
-    from ser_core.model import build
-    from ser_core.specification import Specification
-
-    torch.manual_seed(0)
-    made = Specification(
-        frontend_parameters={"n_mels": 64, "n_fft": 1024, "hop_length": 512},
-        backbone="cnn",
-        emotions=("anger", "joy", "neutral", "sadness"),
-        seconds=2.0,
-        name="small",
-        version="small-1",
-    )
-    folder = tmp_path_factory.mktemp("model") / "small"
-    return checkpoint.save(folder, build(made).eval(), made, Calibration(), {}, "A small model.")
-
-
 @pytest.fixture
 def services(tmp_path: Path, small_model: Path) -> Services:
     """Services in local mode."""
