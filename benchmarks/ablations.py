@@ -56,6 +56,7 @@ def changes(settings: Settings) -> dict[str, dict[str, Any]]:
         "half of the label from listeners": {"votes": 0.5},
         "whole windows instead of crops": {"crop_seconds": ()},
         "silence behind short clips": {"short_clips": "silence"},
+        "short clips repeated": {"short_clips": "repeat"},
         "no averaged weights": {"average": 0.0},
         "no label smoothing": {"label_smoothing": 0.0},
         "normalised by bin": {"normalisation": "zscore_bin"},

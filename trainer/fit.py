@@ -136,7 +136,7 @@ def fit(
     fitted = calibrate(model, specification, prepared)
     figures = dict((finish or measure)(model, specification, fitted, prepared))
     figures |= {
-        "settings": settings.to_json() | {"corpora": ""},
+        "settings": _published(settings, specification),
         "history": history,
         "clips": counts,
     }
@@ -147,6 +147,13 @@ def fit(
     state.remove(run_folder)
     parallel.barrier()
     return Trained(folder, specification, history, prepared, figures)
+
+
+def _published(settings: Settings, specification: Specification) -> dict[str, Any]:
+    """Return the settings as a checkpoint tells them, without the folders of this machine."""
+    first = Path(settings.first_weights).name
+    told = {"corpora": "", "start": specification.parent, "first_weights": first}
+    return settings.to_json() | told
 
 
 def _copy(model: Model) -> dict[str, Tensor]:

@@ -50,7 +50,9 @@ def test_a_fine_tune_keeps_the_share_that_it_tells(tiny_settings: Settings, tmp_
     whole = weights(run("whole", tuning))
     lines.clear()
     mixed = run("mixed", dataclasses.replace(tuning, blend=True))
-    told = checkpoint.load(mixed).metrics["blend"]
+    metrics = checkpoint.load(mixed).metrics
+    assert metrics["settings"]["start"] == "start"  # the version; its folder is nobody's business
+    told = metrics["blend"]
     assert told["share"] in SHARES
     scores = dict(told["scores"])
     assert scores[told["share"]] == max(scores[share] for share in SHARES)

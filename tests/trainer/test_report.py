@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from benchmarks import ablations
+from ser_core import checkpoint
 from ser_core.splits import TABLES
 from trainer import tables
 from trainer.__main__ import main
@@ -159,6 +160,23 @@ def test_every_ablation_changes_the_recipe_and_can_be_trained() -> None:
     assert len(rows) > 10
     for name, delta in rows.items():
         assert (settings.with_values(delta) == settings) == (name == ablations.BASE), name
+
+
+@pytest.mark.parametrize("name", ["default.toml", "default_second.toml"])
+def test_the_recipes_of_the_shipped_model_are_settings(name: str) -> None:
+    from trainer.settings import preset, read_toml
+
+    file = read_toml(ablations.ROOT / "models" / name)
+    settings = preset(file.pop("preset")).with_values(file, name)
+    shipped = checkpoint.load(ablations.ROOT / "models" / "default")
+    assert settings.backbone == shipped.specification.backbone == "resnet50"
+    assert settings.half_weights
+    last = shipped.metrics["settings"]
+    assert last["names"] == list(settings.names)
+    if name == "default_second.toml":
+        changed = {k for k, v in settings.to_json().items() if k in last and last[k] != v}
+        assert changed == {"start", "corpora"}
+        assert last["start"] == "studio-0.2"
 
 
 @pytest.mark.slow
