@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,3 +75,30 @@ def flags(tiny_settings: Settings) -> list[str]:
         if value not in ("", []):
             words += [f"--{key.replace('_', '-')}", str(value) if plain else json.dumps(value)]
     return words
+
+
+@pytest.fixture
+def put_version() -> Callable[[Path, str, str], None]:
+    """Write a version with random weights into a home: home, name, date."""
+    from ser_core import checkpoint
+    from ser_core.calibration import Calibration
+    from ser_core.champion import models_folder
+    from ser_core.model import build
+    from ser_core.specification import Specification
+
+    def put(home: Path, name: str, created: str) -> None:
+        words = Specification(
+            backbone="cnn", frontend_parameters={"n_mels": 16}, version=name, created=created
+        )
+        folder = models_folder(home) / name
+        checkpoint.save(folder, build(words), words, Calibration(), {"uar": 0.5}, "")
+
+    return put
+
+
+@pytest.fixture
+def three(tmp_path: Path, put_version: Callable[[Path, str, str], None]) -> Path:
+    """A home with the versions v1 to v3, of three days."""
+    for number in (1, 2, 3):
+        put_version(tmp_path, f"v{number}", f"2024-01-0{number}")
+    return tmp_path
