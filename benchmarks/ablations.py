@@ -112,11 +112,12 @@ def _seeds(runs: dict[str, list[Row]]) -> str:
     """Say how often each row was trained.
 
     >>> _seeds({"the recipe": [None, None], "no mixup": [None]})
-    'the recipe with 2 seeds, the rest with 1'
+    'the recipe with 2 seeds, the rest with 1 seed'
     """
     most = len(runs.get(BASE, ()))
     rest = max((len(rows) for name, rows in runs.items() if name != BASE), default=most)
-    return f"{BASE} with {most} seeds, the rest with {rest}"
+    told = [f"{count} seed{'s' * (count > 1)}" for count in (most, rest)]
+    return f"{BASE} with {told[0]}, the rest with {told[1]}"
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -195,7 +195,7 @@ def test_an_ablation_is_trained_and_told(corpora: Path, tmp_path: Path, capsys: 
     assert found.rows[1][2][0] in "+-"
     assert found.rows[0][3]
     assert not found.rows[1][3]
-    assert "the recipe with 2 seeds, the rest with 1" in found.notes[0]
+    assert "the recipe with 2 seeds, the rest with 1 seed" in found.notes[0]
     assert "no mixup" in (tmp_path / "ablations.md").read_text()
     assert ablations.main([]) == 0
     assert "no SpecAugment" in capsys.readouterr().out
