@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import soundfile
 
 from ser_core.audio import load, to_wav_bytes
+from ui.analysis import analyse
 from ui.identity import Identity
 from ui.page import build_page, launch_options
 from ui.services import AppSettings, Services
@@ -192,15 +194,22 @@ def test_a_tab_closed_during_a_run_takes_nobody_with_it(
     browser: Any,
     studio: Services,
     speech: Path,
-    tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path = tmp_path / "talk.wav"
-    path.write_bytes(to_wav_bytes(np.tile(load(speech).samples, 5), RATE))
-    leaving, staying = open_page(browser, studio), open_page(browser, studio)
-    leaving.set_input_files("#clip input[type=file]", str(path))
-    leaving.wait_for_selector("#answer [role=status]", timeout=PATIENCE)
+    begun, closed = threading.Event(), threading.Event()
+
+    def slow(*words: Any) -> Any:
+        begun.set()
+        closed.wait(PATIENCE / 1000)
+        return analyse(*words)
+
+    monkeypatch.setattr("ui.recognise.analyse", slow)
+    staying, leaving = open_page(browser, studio), open_page(browser, studio)
+    leaving.set_input_files("#clip input[type=file]", str(speech))
+    assert begun.wait(PATIENCE / 1000)
     leaving.close()
+    closed.set()
     still_alive(staying, speech)
     assert studio.store.events() == []
     assert "Traceback" not in capfd.readouterr().err
