@@ -17,6 +17,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from scripts.take_pictures import FLAGS, find_chromium
@@ -42,12 +43,12 @@ MOVE = """value => new Promise(done => {
 })"""
 
 
-def timed(action: object, times: int) -> float:
+def timed(action: Callable[[], object], times: int) -> float:
     """Return the median of several calls in milliseconds, after one that does not count."""
     found = []
     for _ in range(times + 1):
         begun = time.perf_counter()
-        action()  # type: ignore[operator]
+        action()
         found.append(1000 * (time.perf_counter() - begun))
     return statistics.median(found[1:])
 

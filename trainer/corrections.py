@@ -225,7 +225,7 @@ def replay(
     items = joined.prepared.sides["train"]
     fresh = [item for item in items if item.digest in joined.corrected]
     old = [item for item in items if item.digest not in joined.corrected]
-    most = round(settings.replay * len(fresh))
+    most = max(1, round(settings.replay * len(fresh)))
     if settings.replay <= 0 or not fresh or not old:
         return joined.prepared, settings
     if settings.balance == "sampling":

@@ -29,32 +29,14 @@ REFUSE = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMExcep
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+def studio(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Iterator[Services]:
     """The real page in this process, with a small model and a small limit for uploads."""
-    import torch
-
-    from ser_core import checkpoint
-    from ser_core.calibration import Calibration
-    from ser_core.model import build
-    from ser_core.specification import Specification
-
-    torch.manual_seed(0)
-    made = Specification(
-        frontend_parameters={"n_mels": 64},
-        backbone="cnn",
-        emotions=("anger", "joy", "neutral", "sadness"),
-        seconds=2.0,
-        name="small",
-        version="small-1",
-    )
-    model = tmp_path_factory.mktemp("model") / "small"
-    checkpoint.save(model, build(made).eval(), made, Calibration(), {}, "A small model.")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     home = tmp_path_factory.mktemp("home")
     services = Services(
-        AppSettings(home=home, model=model, pinned=True, port=port, max_bytes=MOST_BYTES),
+        AppSettings(home=home, model=small_model, pinned=True, port=port, max_bytes=MOST_BYTES),
         Identity(),
     )
     services.warm()

@@ -71,3 +71,14 @@ def test_replay_0_keeps_everything(joined: Joined, balance: str) -> None:
     prepared, settings = replay(joined, wanted, np.random.default_rng(0))
     assert settings == wanted
     assert prepared == joined.prepared
+
+
+@pytest.mark.parametrize("balance", ["sampling", "none"])
+def test_the_least_replay_is_one_clip(joined: Joined, balance: str) -> None:
+    wanted = Settings(replay=0.01, balance=balance)
+    prepared, settings = replay(joined, wanted, np.random.default_rng(0))
+    old = [item for item in prepared.sides["train"] if item.clip.corpus != "corrections"]
+    if balance == "sampling":
+        assert settings.epoch_clips == 21
+    else:
+        assert len(old) == 1
