@@ -4,7 +4,8 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST ?=
+# Two at a time, a file in one process, so that a server is started once for its tests.
+PYTEST ?= -n 2 --dist loadfile
 export VENV PYTHON
 
 .PHONY: help run test fast lint format bench examples pictures readme setup setup-dev clean

@@ -6,16 +6,15 @@ No torch and no gradio in here, and nothing that knows the rest of the studio.
 from label_store.errors import (
     ConflictError,
     EventError,
-    LeaseError,
+    LabelTableError,
     NothingToUndoError,
     SaveError,
     StoreError,
     SyncError,
-    TableError,
 )
 from label_store.event import ACTIONS, LabelEvent, Saved
 from label_store.fold import ClipView, State
-from label_store.journal import Report
+from label_store.journal import JournalProblem
 from label_store.store import ANY, LabelStore
 
 __all__ = [
@@ -24,15 +23,14 @@ __all__ = [
     "ClipView",
     "ConflictError",
     "EventError",
+    "JournalProblem",
     "LabelEvent",
     "LabelStore",
-    "LeaseError",
+    "LabelTableError",
     "NothingToUndoError",
-    "Report",
     "SaveError",
     "Saved",
     "State",
     "StoreError",
     "SyncError",
-    "TableError",
 ]

@@ -9,7 +9,7 @@ from itertools import combinations
 
 from label_store.fold import State
 
-Votes = Sequence[Mapping[str, str]]
+Annotations = Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,9 @@ class Agreement:
     shared: int
 
 
-def votes(state: State, trusted: Collection[str] | None = None) -> list[dict[str, str]]:
+def annotations_by_clip(
+    state: State, trusted: Collection[str] | None = None
+) -> list[dict[str, str]]:
     """Return one mapping a clip, annotator -> emotion over the whole clip; reviews don't count.
 
     Args:
@@ -59,11 +61,11 @@ def votes(state: State, trusted: Collection[str] | None = None) -> list[dict[str
     return [clip for clip in kept if clip]
 
 
-def agreement(items: Votes) -> Agreement:
+def agreement(items: Annotations) -> Agreement:
     """Return how far annotators agree.
 
     Args:
-        items: one mapping a clip, annotator -> emotion; see `votes`.
+        items: one mapping a clip, annotator -> emotion; see `annotations_by_clip`.
     """
     emotions = sorted({emotion for item in items for emotion in item.values()})
     by_emotion = {
@@ -78,6 +80,33 @@ def agreement(items: Votes) -> Agreement:
         tuple(pairs(items)),
         sum(len(item) > 1 for item in items),
     )
+
+
+def with_others(items: Annotations) -> dict[str, dict[str, tuple[int, int]]]:
+    """Return annotator -> emotion -> clips that they named as the others did, and all of them.
+
+    The emotion is what most of the clip's other annotators said; where they are even, the clip
+    does not count.
+
+    Args:
+        items: one mapping a clip, annotator -> emotion; see `annotations_by_clip`.
+
+    >>> with_others([{"ada": "joy", "bob": "joy"}, {"ada": "fear", "bob": "joy"}])["ada"]
+    {'joy': (1, 2)}
+    """
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for item in items:
+        for name, emotion in item.items():
+            first = Counter(other for who, other in item.items() if who != name).most_common(2)
+            if not first or (len(first) > 1 and first[0][1] == first[1][1]):
+                continue
+            mine = found.setdefault(name, {})
+            alike, seen = mine.get(first[0][0], (0, 0))
+            mine[first[0][0]] = (alike + (emotion == first[0][0]), seen + 1)
+    return {
+        name: dict(sorted(by.items(), key=lambda one: (-one[1][1], one[0])))
+        for name, by in sorted(found.items())
+    }
 
 
 def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
@@ -111,7 +140,7 @@ def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
     return 1 - (size - 1) * (size - alike) / expected
 
 
-def pairs(items: Votes) -> list[PairAgreement]:
+def pairs(items: Annotations) -> list[PairAgreement]:
     """Return Cohen's kappa for each pair of annotators that share a clip, most clips first.
 
     Source: J. Cohen, "A Coefficient of Agreement for Nominal Scales", 1960.

@@ -28,14 +28,14 @@ class ClipFolder:
             suffix: the file's ending, with or without the dot (".wav").
 
         Raises:
-            EventError: no bytes, or an ending that is none.
+            EventError: no bytes, or not a file ending.
             SaveError: the disk did not take them.
         """
         suffix = suffix.lower() if suffix.startswith(".") else f".{suffix.lower()}"
         if not _SUFFIX.fullmatch(suffix):
-            raise EventError(f"“{suffix[:20]}” is no file ending; one like “.wav” is wanted.")
+            raise EventError(f"“{suffix[:20]}” is not a file ending; expected one like “.wav”.")
         if not data:
-            raise EventError("The clip has no bytes; record or upload it again.")
+            raise EventError("The clip is empty; record or upload it again.")
         clip = hashlib.sha256(data).hexdigest()
         kept = self.path(clip)
         if kept is not None and kept.stat().st_size == len(data):

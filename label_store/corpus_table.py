@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from label_store import names
+from label_store.adjudication import find_dispute
 from label_store.errors import StoreError
 from label_store.event import LabelEvent, Saved, clip_key
 from label_store.fold import ClipView
@@ -16,6 +17,7 @@ from label_store.store import ANY, LabelStore, _Any
 
 PROBLEMS: Final = (
     "missing-file",
+    "unlabelled",
     "unknown-emotion",
     "duplicate",
     "suspected-error",
@@ -28,7 +30,7 @@ SORTS: Final = ("file_name", "emotion", "corpus", "suspicion", "revision")
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class RowPrediction:
     """What a model that never saw the clip's speaker says of it.
 
     Attributes:
@@ -54,7 +56,7 @@ class CorpusRow:
         present: whether the file is there.
         path: where, as text for the player; "" where not known.
         problems: of PROBLEMS.
-        opinion: the model's, or None.
+        prediction: the model's, or None.
         head: id of the clip's latest change, for ``expect``.
         revision: number of its latest event, 0 = none.
         source_name: its name in the corpus, whatever it was renamed to.
@@ -67,7 +69,7 @@ class CorpusRow:
     present: bool = True
     path: str = ""
     problems: tuple[str, ...] = ()
-    opinion: Opinion | None = None
+    prediction: RowPrediction | None = None
     head: str | None = None
     revision: int = 0
     source_name: str = ""
@@ -79,7 +81,7 @@ class CorpusRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class TableQuery:
     """Which rows to show.
 
     Attributes:
@@ -102,7 +104,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class TablePage:
     """One page of rows.
 
     Attributes:
@@ -124,7 +126,7 @@ class CorpusTable:
         store: corrections.
         rows: rows as the corpora have them; clips of the store that no row names are added.
         emotions: canonical emotions; others are a problem of their row.
-        opinions: row key or clip -> the model's opinion.
+        predictions: row key or clip -> the model's prediction.
         suspicious: suspicion from which a label counts as suspected, 0..1.
     """
 
@@ -134,18 +136,19 @@ class CorpusTable:
         rows: Sequence[CorpusRow],
         emotions: Collection[str],
         *,
-        opinions: Mapping[str, Opinion] | None = None,
+        predictions: Mapping[str, RowPrediction] | None = None,
         suspicious: float = 0.8,
     ) -> None:
         self.store = store
         self._emotions = frozenset(emotions)
-        self._opinions = opinions or {}
+        self._predictions = predictions or {}
         self._suspicious = suspicious
         self._base = [replace(row, source_name=row.source_name or row.file_name) for row in rows]
         self._rows: list[CorpusRow] = []
         self._at: dict[str, int] = {}
         self._seen = -1
         self._files: Collection[str] = ()
+        self._names: Collection[tuple[str, str]] = ()
 
     def refresh(self) -> None:
         """Lay over what was saved since; cheap after one event."""
@@ -160,6 +163,7 @@ class CorpusTable:
     def _build(self) -> None:
         state = self.store.state()
         self._files = self.store.clips.paths().keys()
+        self._names = {(row.corpus, names.fold(row.file_name)) for row in self._base if row.present}
         self._at = {}
         counts = Counter((row.corpus, names.fold(row.file_name)) for row in self._base)
         clips = Counter(row.clip for row in self._base if row.clip)
@@ -173,7 +177,7 @@ class CorpusTable:
         for place, row in enumerate(self._base):
             self._at.setdefault(row.key, place)
             self._at.setdefault(f"name:{row.corpus}/{row.source_name}", place)
-            self._rows.append(self._judged(row, None))
+            self._rows.append(self._with_problems(row, None))
         for view in state.clips():
             self._lay(view.key, view)
         self._seen = len(state)
@@ -199,9 +203,9 @@ class CorpusTable:
             )
             self._rows.append(self._base[place])
         self._at[key] = place
-        self._rows[place] = self._judged(self._base[place], view)
+        self._rows[place] = self._with_problems(self._base[place], view)
 
-    def _judged(self, base: CorpusRow, view: ClipView | None) -> CorpusRow:
+    def _with_problems(self, base: CorpusRow, view: ClipView | None) -> CorpusRow:
         row = base
         problems = list(base.problems)
         if view is not None:
@@ -218,22 +222,25 @@ class CorpusTable:
                 head=view.head,
                 revision=view.revision,
             )
-        opinion = self._opinions.get(row.clip) or self._opinions.get(base.key)
-        if not row.present and row.clip not in self._files:
+        prediction = self._predictions.get(row.clip) or self._predictions.get(base.key)
+        renamed = (row.corpus, names.fold(row.file_name)) in self._names
+        if not row.present and row.clip not in self._files and not renamed:
             problems.append("missing-file")
-        if row.emotion not in self._emotions:
+        if not row.emotion:
+            problems.append("unlabelled")
+        elif row.emotion not in self._emotions:
             problems.append("unknown-emotion")
         elif (
-            opinion is not None
-            and opinion.emotion != row.emotion
-            and opinion.suspicion >= self._suspicious
-            and (view is None or not view.votes)
+            prediction is not None
+            and prediction.emotion != row.emotion
+            and prediction.suspicion >= self._suspicious
+            and (view is None or not view.annotations)
         ):
             problems.append("suspected-error")
         ordered = tuple(problem for problem in PROBLEMS if problem in problems)
-        return replace(row, problems=ordered, opinion=opinion)
+        return replace(row, problems=ordered, prediction=prediction)
 
-    def page(self, query: Query) -> Page:
+    def page(self, query: TableQuery) -> TablePage:
         """Return the rows that a query finds, one page of them.
 
         Raises:
@@ -242,12 +249,12 @@ class CorpusTable:
         if query.sort not in SORTS or not 1 <= query.size <= 1000:
             raise StoreError(f"Sort by one of {', '.join(SORTS)}, with 1 to 1000 rows a page.")
         self.refresh()
-        found = [row for row in self._rows if _wanted(row, query, query.search.casefold())]
+        found = [row for row in self._rows if _matches(row, query, query.search.casefold())]
         found.sort(key=_sorting(query.sort), reverse=query.descending)
         pages = max(1, math.ceil(len(found) / query.size))
         page = min(max(query.page, 0), pages - 1)
         rows = tuple(found[page * query.size : (page + 1) * query.size])
-        return Page(rows, page, pages, len(found))
+        return TablePage(rows, page, pages, len(found))
 
     def row(self, key: str) -> CorpusRow:
         """Return the row with a key.
@@ -279,52 +286,60 @@ class CorpusTable:
         file_name: str = "",
         session: str = "",
         expect: str | _Any | None = ANY,
+        adjudicates: bool = False,
     ) -> list[Saved]:
         """Correct a row's emotion, its file name or both.
 
         Args:
             key: the row.
-            annotator, session: who, in which sitting.
+            annotator, session: who, in which session.
             emotion, file_name: what it is to be; "" = as it is.
             expect: the ``head`` of the row as it was shown; see `LabelStore.append`.
+            adjudicates: the annotator is a reviewer, whose emotion settles a row that others
+                labelled differently.
         """
         row = self.row(key)
         events = []
         if file_name and file_name != row.file_name:
             events.append(_event(row, "rename", annotator, session, file_name=file_name))
-        if emotion and emotion != row.emotion:
+        disputed = find_dispute(self.store.state(), row.key) is not None
+        if emotion and disputed and adjudicates:
+            events.append(_event(row, "adjudicate", annotator, session, emotion=emotion))
+        elif emotion and emotion != row.emotion:
             events.append(_event(row, "label", annotator, session, emotion=emotion))
         if not isinstance(expect, _Any):
             key = clip_key(row.clip, row.corpus, row.source_name)
             return self.store.append_many(events, label="table", expect={key: expect})
         return self.store.append_many(events, label="table")
 
-    def accept_opinions(
+    def accept_predictions(
         self, keys: Sequence[str], annotator: str, *, session: str = ""
     ) -> list[Saved]:
-        """Take the model's opinion over for rows that were looked at, all or none.
+        """Accept the model's prediction for rows that were looked at, all or none.
 
         Raises:
-            StoreError: a row has no opinion, or was changed since; nothing was saved.
+            StoreError: a row has no prediction, or was changed since; nothing was saved.
         """
         events = []
         heads: dict[str, str | None] = {}
         for key in dict.fromkeys(keys):
             row = self.row(key)
-            if row.opinion is None:
-                raise StoreError(f"{row.file_name} has no model's opinion to accept.")
-            event = _event(row, "label", annotator, session, emotion=row.opinion.emotion)
+            if row.prediction is None:
+                raise StoreError(
+                    f"{row.file_name}: there is no prediction to accept. Predict it first."
+                )
+            event = _event(row, "label", annotator, session, emotion=row.prediction.emotion)
             events.append(
                 replace(
                     event,
-                    prediction=row.opinion.emotion,
-                    probabilities=row.opinion.probabilities,
-                    model_version=row.opinion.model_version,
+                    prediction=row.prediction.emotion,
+                    probabilities=row.prediction.probabilities,
+                    model_version=row.prediction.model_version,
                     prediction_visible=True,
                 )
             )
             heads[event.key] = row.head
-        return self.store.append_many(events, label="opinions", expect=heads)
+        return self.store.append_many(events, label="predictions", expect=heads)
 
 
 def _event(
@@ -361,7 +376,7 @@ def _standing(view: ClipView) -> tuple[str, bool]:
     return counts[0][0], len(counts) > 1
 
 
-def _wanted(row: CorpusRow, query: Query, search: str) -> bool:
+def _matches(row: CorpusRow, query: TableQuery, search: str) -> bool:
     return (
         (not query.corpus or row.corpus == query.corpus)
         and (not query.emotion or row.emotion == query.emotion)
@@ -375,7 +390,7 @@ def _wanted(row: CorpusRow, query: Query, search: str) -> bool:
 
 def _sorting(sort: str) -> Callable[[CorpusRow], tuple[float | str, ...]]:
     if sort == "suspicion":
-        return lambda row: (row.opinion.suspicion if row.opinion else -1.0, row.file_name)
+        return lambda row: (row.prediction.suspicion if row.prediction else -1.0, row.file_name)
     if sort == "revision":
         return lambda row: (row.revision, row.file_name)
     if sort == "emotion":

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from label_store.event import LabelEvent
-
 
 class StoreError(Exception):
     """Base of every error that label_store raises on purpose."""
@@ -24,10 +19,10 @@ class ConflictError(StoreError):
     """Somebody else changed the clip since it was shown.
 
     Attributes:
-        latest: the event that changed it, so that the page can say who and what.
+        latest: id of the event that changed it.
     """
 
-    def __init__(self, message: str, latest: LabelEvent) -> None:
+    def __init__(self, message: str, latest: str) -> None:
         super().__init__(message)
         self.latest = latest
 
@@ -36,12 +31,8 @@ class NothingToUndoError(StoreError):
     """The annotator has no event left that could be undone."""
 
 
-class TableError(StoreError):
+class LabelTableError(StoreError):
     """A table or an archive that can't be read as a whole."""
-
-
-class LeaseError(StoreError):
-    """A lease that is not held any more by whoever uses it."""
 
 
 class SyncError(StoreError):

@@ -1,18 +1,20 @@
-"""From events to what stands now: votes, names, reviews, suggestions, skips."""
+"""From events to what stands now: annotations, names, reviews, suggestions, skips."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
-from label_store.journal import Entry
+from label_store.journal import JournalEntry
 
 Span = tuple[str, str]
 """Start and end of the labelled part as written; ("", "") is the whole clip."""
 
 WHOLE: Span = ("", "")
-_CHANGES = frozenset({"label", "undo", "rename", "review"})
+_ID = itemgetter(1)
+_CHANGES = frozenset({"label", "undo", "rename", "review", "adjudicate"})
 
 
 @dataclass(slots=True)
@@ -23,8 +25,8 @@ class ClipView:
         key: the clip's hash, or ``name:corpus/file`` where its file is missing.
         clip: the clip's hash, or "".
         file_name, corpus: its name now, and where it comes from.
-        votes: part -> annotator -> the label event that stands.
-        reviews: part -> the review that decided it.
+        annotations: part -> annotator -> the label event that stands.
+        reviews: part -> the review or the adjudication that decided it.
         suggestions: suggestions that no review has decided, oldest first.
         skips: annotator -> the skip that stands (a later label of theirs lifts it).
         head: id of the latest event that changed the clip, or None.
@@ -35,19 +37,19 @@ class ClipView:
     clip: str = ""
     file_name: str = ""
     corpus: str = ""
-    votes: dict[Span, dict[str, Entry]] = field(default_factory=dict)
-    reviews: dict[Span, Entry] = field(default_factory=dict)
-    suggestions: list[Entry] = field(default_factory=list)
-    skips: dict[str, Entry] = field(default_factory=dict)
+    annotations: dict[Span, dict[str, JournalEntry]] = field(default_factory=dict)
+    reviews: dict[Span, JournalEntry] = field(default_factory=dict)
+    suggestions: list[JournalEntry] = field(default_factory=list)
+    skips: dict[str, JournalEntry] = field(default_factory=dict)
     head: str | None = None
     revision: int = 0
 
     def whole(self) -> dict[str, str]:
         """Return annotator -> emotion over the whole clip, reviews aside."""
-        return {name: entry.emotion for name, entry in self.votes.get(WHOLE, {}).items()}
+        return {name: entry.emotion for name, entry in self.annotations.get(WHOLE, {}).items()}
 
 
-def view(key: str, entries: Iterable[Entry], undone: set[str]) -> ClipView:
+def view(key: str, entries: Iterable[JournalEntry], undone: set[str]) -> ClipView:
     """Fold one clip's events, in order, into what stands.
 
     Args:
@@ -77,14 +79,20 @@ def view(key: str, entries: Iterable[Entry], undone: set[str]) -> ClipView:
     return clip
 
 
-def _apply(clip: ClipView, entry: Entry, decided: set[str]) -> None:
+def _apply(clip: ClipView, entry: JournalEntry, decided: set[str]) -> None:
     span = (entry.start, entry.end)
     if entry.action == "label":
-        clip.votes.setdefault(span, {})[entry.annotator] = entry
+        clip.annotations.setdefault(span, {})[entry.annotator] = entry
         clip.skips.pop(entry.annotator, None)
         review = clip.reviews.get(span)
+        # The reviewer's own later label is their word now; one that repeats an adjudication leaves
+        # it standing.
         if review is not None and review.annotator == entry.annotator:
-            del clip.reviews[span]  # the reviewer's own later label is their word now
+            repeated = review.action == "adjudicate" and review.emotion == entry.emotion
+            if not repeated:
+                del clip.reviews[span]
+    elif entry.action == "adjudicate":
+        clip.reviews[span] = entry
     elif entry.action == "review":
         decided.add(entry.target)
         if entry.emotion:
@@ -102,17 +110,17 @@ class State:
         self._clear()
 
     def _clear(self) -> None:
-        self.entries: list[Entry] = []
-        self.by_id: dict[str, Entry] = {}
+        self.entries: list[JournalEntry] = []
+        self.by_id: dict[str, JournalEntry] = {}
         self.undone: set[str] = set()
-        self._clips: defaultdict[str, list[Entry]] = defaultdict(list)
+        self._clips: defaultdict[str, list[JournalEntry]] = defaultdict(list)
         self._views: dict[str, ClipView] = {}
         self._renamed_names: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self.entries)
 
-    def add(self, entries: list[Entry]) -> None:
+    def add(self, entries: list[JournalEntry]) -> None:
         """Fold more events in; they may come in any order and twice.
 
         Events are ordered by number, then id: numbers grow under the lock whatever the clock
@@ -120,25 +128,27 @@ class State:
         """
         if not entries:
             return
-        fresh = sorted(
-            {
-                entry.event_id: entry for entry in entries if entry.event_id not in self.by_id
-            }.values()
-        )
+        unique = dict(zip(map(_ID, entries), entries, strict=True))
+        for known in self.by_id.keys() & unique.keys() if self.by_id else ():
+            del unique[known]
+        fresh = sorted(unique.values())
         if self.entries and fresh and fresh[0][:2] < self.entries[-1][:2]:
             fresh = sorted(self.entries + fresh)
             self._clear()
         self.entries += fresh
+        self.by_id.update(zip(map(_ID, fresh), fresh, strict=True))
+        clips, views = self._clips, self._views
         for entry in fresh:
-            self.by_id[entry.event_id] = entry
-            key = self.key_of(entry)
-            self._clips[key].append(entry)
-            if self._views:
-                self._views.pop(key, None)
+            key = entry.clip or self.key_of(entry)
+            if entry.action == "forget":
+                continue  # it is about a person or a recording, not about what a clip expresses
+            clips[key].append(entry)
+            if views:
+                views.pop(key, None)
             if entry.action == "undo":
                 self.undone.add(entry.target)
 
-    def key_of(self, entry: Entry) -> str:
+    def key_of(self, entry: JournalEntry) -> str:
         """Return the key of the clip that an event is about."""
         if entry.clip:
             return entry.clip
@@ -168,11 +178,11 @@ class State:
         """Yield every clip as it stands, in order of its first event."""
         return (self.clip(key) for key in list(self._clips))
 
-    def of(self, key: str) -> tuple[Entry, ...]:
+    def of(self, key: str) -> tuple[JournalEntry, ...]:
         """Return a clip's events in order."""
         return tuple(self._clips.get(key, ()))
 
-    def changed_since(self, key: str, event_id: str | None) -> Entry | None:
+    def changed_since(self, key: str, event_id: str | None) -> JournalEntry | None:
         """Return the latest event that changed a clip after ``event_id``, or None.
 
         Args:
@@ -186,9 +196,9 @@ class State:
                 return entry
         return None
 
-    def last(self, wanted: Callable[[Entry], bool]) -> Entry | None:
-        """Return the latest event that is wanted, not undone and no undo itself, or None."""
+    def last(self, matches: Callable[[JournalEntry], bool]) -> JournalEntry | None:
+        """Return the latest matching event that was not undone and undoes none, or None."""
         for entry in reversed(self.entries):
-            if entry.action != "undo" and entry.event_id not in self.undone and wanted(entry):
+            if entry.action != "undo" and entry.event_id not in self.undone and matches(entry):
                 return entry
         return None

@@ -10,15 +10,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
 
 from label_store.clips import write_whole
 from label_store.errors import SaveError
 from label_store.exchange import LabelRow, read_csv, to_csv
-from label_store.reliability import GoldScore, gold_scores
 from label_store.store import LabelStore
+
+if TYPE_CHECKING:
+    from label_store.reliability import GoldScore
 
 FILE: Final = "gold.csv"
 MARKED_BY: Final = "Marked by"
@@ -71,12 +73,12 @@ def read_gold(
     Args:
         store: whose.
         canonical: an emotion's canonical name.
-        refusal: what ``canonical`` raises for a word that is none.
+        refusal: what ``canonical`` raises for a word that is not an emotion.
         resolve: (file name, corpus) -> hash of the one clip that is meant, "" where none or
             several are.
 
     Raises:
-        TableError: the file is there and is no table of file names and emotions.
+        LabelTableError: the file is not a table of file names and emotions.
     """
     path = store.folder / FILE
     try:
@@ -109,7 +111,7 @@ def mark(store: LabelStore, clips: Sequence[GoldClip]) -> int:
     """Add gold clips, or give those that are gold already another answer; return how many.
 
     Raises:
-        TableError: the file that is there is no table; it is left as it is.
+        LabelTableError: the existing file is not a table; it is left as it is.
         SaveError: the disk did not take it; the file before it still stands.
     """
     fresh = {one.clip: one for one in clips}
@@ -130,7 +132,7 @@ def unmark(store: LabelStore, clips: Collection[str], names: Collection[str] = (
         names: file names by which rows without a hash stand for them.
 
     Raises:
-        TableError, SaveError: as for `mark`.
+        LabelTableError, SaveError: as for `mark`.
     """
     gone = 0
 
@@ -144,6 +146,39 @@ def unmark(store: LabelStore, clips: Collection[str], names: Collection[str] = (
 
     _rewrite(store, without)
     return gone
+
+
+def rename_markers(store: LabelStore, now_called: Callable[[str], str]) -> int:
+    """Give those who marked gold clips another name; return how many rows changed.
+
+    Args:
+        store: whose.
+        now_called: a name -> the name that takes its place, or the same.
+
+    Raises:
+        LabelTableError, SaveError: as for `mark`.
+    """
+    path = store.folder / FILE
+    if not path.is_file():
+        return 0
+    markers = {row.extra.get(MARKED_BY, "") for row in read_csv(path.read_bytes(), FILE).rows}
+    if all(now_called(name) == name for name in markers):
+        return 0
+    changed = 0
+
+    def renamed(old: Sequence[LabelRow]) -> list[LabelRow]:
+        nonlocal changed
+        fresh = []
+        for row in old:
+            name = row.extra.get(MARKED_BY, "")
+            other = now_called(name) if name else name
+            changed += other != name
+            extra = dict(row.extra) | {MARKED_BY: other} if other != name else row.extra
+            fresh.append(replace(row, extra=extra))
+        return fresh
+
+    _rewrite(store, renamed)
+    return changed
 
 
 def _extra(one: GoldClip) -> dict[str, str]:
@@ -175,17 +210,19 @@ def scores(store: LabelStore, gold: Gold) -> list[GoldScore]:
 
     Whoever marked a clip is not scored on it.
     """
+    from label_store.reliability import gold_scores
+
     state = store.state()
     answers = {clip: one.emotion for clip, one in gold.clips.items()}
-    votes = [
+    annotations = [
         entry
         for clip in answers
-        for entry in state.clip(clip).votes.get(("", ""), {}).values()
+        for entry in state.clip(clip).annotations.get(("", ""), {}).values()
         if entry.annotator != gold.clips[clip].marked_by
     ]
     hidden = {
         event.event_id
-        for event in store.whole(votes)
+        for event in store.whole(annotations)
         if event.prediction_visible is False and event.prediction
     }
     blind = {

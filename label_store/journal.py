@@ -2,36 +2,60 @@
 
 A row is one line and never spans two. Whoever appends holds the lock, so an unterminated last
 line under the lock was left by a process that died: it was never acknowledged.
+
+A file is rewritten for one reason only, to forget somebody: its next generation,
+``events-a~1.csv``, appears whole beside ``events-a.csv``, and from that moment every reader leaves
+the older one out.
 """
 
 from __future__ import annotations
 
 import csv
 import gc
+import math
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import accumulate
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from label_store import snapshot
 from label_store.clips import sync_folder, write_whole
-from label_store.errors import SaveError
-from label_store.event import COLUMNS, LabelEvent, decode, encode_row
+from label_store.errors import EventError, SaveError, StoreError
+from label_store.event import (
+    COLUMNS,
+    LEVELS,
+    LabelEvent,
+    check,
+    decode,
+    encode_row,
+    encode_unchecked,
+    wrong_words,
+)
 
 HEADER: Final = encode_row(COLUMNS)
 LOCK_SECONDS: Final = 60.0
+RECEIVED: Final = "events-received-"
+"""How the names of files begin whose rows came from another machine, so in no order."""
+
+ROW_BYTES: Final = 300
+"""About what a row takes."""
+
 _COURTESY: Final = 0.002
+_GENERATION: Final = re.compile(r"(.+?)(?:~(\d+))?\.csv")
 WriteFunction = Callable[[int, bytes], int]
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """What the fold needs of an event, and where the whole of it stands."""
 
     number: int
@@ -47,6 +71,8 @@ class Entry(NamedTuple):
     start: str
     end: str
     emotion: str
+    second_emotion: str
+    intensity: str
     target: str
     file: int
     offset: int
@@ -58,18 +84,16 @@ class Entry(NamedTuple):
         return self.clip or f"name:{self.corpus}/{self.former_name or self.file_name}"
 
 
-_FIELDS: Final = Entry._fields[1:14]
-_HEAD: Final = max(COLUMNS.index(name) for name in _FIELDS) + 1
-_TAIL_COMMAS: Final = len(COLUMNS) - _HEAD - 1
+_FIELDS: Final = JournalEntry._fields[1:16]
 _LARGE: Final = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class JournalProblem:
     """Something found in the event files that a person should know of.
 
     Attributes:
-        kind: ``torn-tail``, ``damaged-row`` or ``damaged-file``.
+        kind: ``torn-tail``, ``damaged-row``, ``refused-row`` or ``damaged-file``.
         file: the file's name.
         reason: one sentence: what was found and what was done.
     """
@@ -88,14 +112,22 @@ class _File:
     last: int = 0
     unusable: bool = False
     torn: bool = False
+    hashed: Any = None
 
 
 @dataclass(slots=True)
 class News:
-    """What was read: new entries in file order, and whether everything was read anew."""
+    """What was read: new entries in file order, and whether everything was read anew.
 
-    entries: list[Entry] = field(default_factory=list)
+    Attributes:
+        entries: the new ones.
+        restarted: all of them are here once more; what was known before is void.
+        snapshot: how many of them come from a snapshot and needed no reading.
+    """
+
+    entries: list[JournalEntry] = field(default_factory=list)
     restarted: bool = False
+    snapshot: int = 0
 
 
 class Journal:
@@ -103,10 +135,11 @@ class Journal:
 
     def __init__(self, folder: Path, write: WriteFunction = os.write) -> None:
         self.folder = folder
-        self.reports: list[Report] = []
+        self.reports: list[JournalProblem] = []
         self._write = write
         self._files: dict[str, _File] = {}
         self._order: list[_File] = []
+        self._good_words: set[str] = set()
         self._lock = FileLock(folder / ".lock", thread_local=False, is_singleton=False)
 
     @contextmanager
@@ -140,10 +173,19 @@ class Journal:
             if waited > _COURTESY and not self._lock.is_locked:
                 time.sleep(_COURTESY)
 
-    def read_new(self) -> News:
-        """Read whole lines that were added since the last call, by any process."""
+    def read_new(self, *, anew: bool = False) -> News:
+        """Read whole lines that were added since the last call, by any process.
+
+        Args:
+            anew: read the rows themselves, whatever a snapshot says.
+        """
         news = News()
-        for name, size in self._listing():
+        listing = self._listing()
+        if not self._files and listing and not anew:
+            self._from_snapshot(news, dict(listing))
+        if self._files and not self._files.keys() <= dict(listing).keys():
+            return self._read_all()  # a file was rewritten, or taken away by hand
+        for name, size in listing:
             file = self._files.get(name)
             if file is None:
                 file = _File(self.folder / name, len(self._order))
@@ -154,10 +196,15 @@ class Journal:
             if size > file.offset and not file.unusable:
                 first = len(news.entries)
                 last = file.last
-                with _unhindered(size - file.offset):
-                    self._read_file(file, news.entries)
+                try:
+                    with unhindered(size - file.offset):
+                        self._read_file(file, news.entries)
+                except FileNotFoundError:
+                    return self._read_all()  # its next generation came between list and look
                 # A row that a failed save took back may have been read: its number comes again.
-                if last and len(news.entries) > first and news.entries[first].number <= last:
+                ordered = not name.startswith(RECEIVED)
+                again = len(news.entries) > first and news.entries[first].number <= last
+                if last and ordered and again:
                     return self._read_all()
         return news
 
@@ -165,22 +212,81 @@ class Journal:
         self._files.clear()
         self._order.clear()
         self.reports = [report for report in self.reports if report.kind == "torn-tail"]
-        news = self.read_new()
+        news = self.read_new(anew=True)
         news.restarted = True
         return news
+
+    def _from_snapshot(self, news: News, sizes: dict[str, int]) -> None:
+        """Begin with what an earlier opening read, where the files still hold just that."""
+        with unhindered(sum(sizes.values())):
+            found = snapshot.read(self.folder / snapshot.NAME)
+            if found is None or not all(
+                one.name in sizes and snapshot.fits(self.folder, one) for one in found.files
+            ):
+                return
+            for index, one in enumerate(found.files):
+                file = _File(self.folder / one.name, index, one.offset, one.columns, one.last)
+                file.unusable = one.unusable
+                file.torn = sizes[one.name] > one.offset and not one.unusable
+                self._files[one.name] = file
+                self._order.append(file)
+            self.reports += [JournalProblem(*one) for one in found.reports]
+            news.entries.extend(map(JournalEntry._make, zip(*found.columns, strict=True)))
+            news.snapshot = len(news.entries)
+
+    def keep_snapshot(self, entries: list[JournalEntry]) -> bool:
+        """Write down what was read for the next opening; return whether the disk took it.
+
+        Args:
+            entries: all entries, in order.
+        """
+        try:
+            marks = [
+                snapshot.FileMark(
+                    file.path.name,
+                    file.offset,
+                    file.columns,
+                    file.last,
+                    file.unusable,
+                    snapshot.identity(file.path),
+                    file.hashed.hexdigest()  # of what was read, whatever the file is by now
+                    if file.hashed is not None
+                    else snapshot.digest(file.path, file.offset),
+                )
+                for file in self._order
+            ]
+            # A row that came while this was read is behind the offset; then the file counts as
+            # touched, and its hash decides.
+            for mark in marks:
+                if mark.identity[0] != mark.offset:
+                    mark.identity = (-1, -1, -1)
+            reports = [(one.kind, one.file, one.reason) for one in self.reports]
+            with unhindered(_LARGE + 1):
+                snapshot.write(self.folder / snapshot.NAME, marks, reports, entries)
+        except OSError:
+            return False  # it only saves time
+        return True
 
     def _listing(self) -> list[tuple[str, int]]:
         try:
             with os.scandir(self.folder) as found:
-                return sorted(
-                    (entry.name, entry.stat().st_size)
+                names = [
+                    entry
                     for entry in found
                     if entry.name.startswith("events-") and entry.name.endswith(".csv")
-                )
+                ]
+                if any("~" in entry.name for entry in names):
+                    names = _newest(names)
+                return sorted((entry.name, entry.stat().st_size) for entry in names)
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder} can't be read: {error.strerror or error}. Make it a folder that "
+                "this user may read."
+            ) from error
 
-    def _read_file(self, file: _File, into: list[Entry]) -> None:
+    def _read_file(self, file: _File, into: list[JournalEntry]) -> None:
         with file.path.open("rb") as source:
             source.seek(file.offset)
             data = source.read()
@@ -188,6 +294,10 @@ class Journal:
         file.torn = end < len(data)
         if not end:
             return
+        if not file.offset:
+            file.hashed = snapshot.new_hash()
+        if file.hashed is not None:
+            file.hashed.update(memoryview(data)[:end])
         lines = data[:end].split(b"\n")
         lines.pop()
         offsets = list(accumulate((len(line) + 1 for line in lines), initial=file.offset))
@@ -198,49 +308,71 @@ class Journal:
             if missing:
                 file.unusable = True
                 reason = f"has no column {', '.join(sorted(missing))} and was left out"
-                self.reports.append(Report("damaged-file", file.path.name, reason))
+                self.reports.append(JournalProblem("damaged-file", file.path.name, reason))
                 return
             file.columns = tuple(header)
             del lines[0], offsets[0]
         self._read_rows(file, lines, offsets, into)
 
     def _read_rows(
-        self, file: _File, lines: list[bytes], offsets: list[int], into: list[Entry]
+        self, file: _File, lines: list[bytes], offsets: list[int], into: list[JournalEntry]
     ) -> None:
         width = len(file.columns)
         places = {name: place for place, name in enumerate(file.columns)}
         number_at = places["number"]
         # A column that the file lacks is read from an empty cell put behind the row.
-        pick = itemgetter(*(places.get(name, width) for name in _FIELDS))
-        own = file.columns == COLUMNS
-        index, make = file.index, Entry._make
+        pick = itemgetter(*(places.get(name, -1) for name in _FIELDS))
+        head = max(places.get(name, 0) for name in ("number", *_FIELDS)) + 1
+        tail_commas = width - head - 1
+        index, make, good = file.index, JournalEntry._make, self._good_words
         for offset, line in zip(offsets, lines, strict=False):
             text = line.decode("utf-8", "replace")
             # Most rows have no quotation mark before their last columns, which no fold needs.
-            row = text.split(",", _HEAD) if own else []
+            row = text.split(",", head)
             quote = text.find('"')
-            tail = row[_HEAD] if len(row) > _HEAD else ""
-            if not tail or 0 <= quote < len(text) - len(tail) or tail.count(",") < _TAIL_COMMAS:
+            tail = row[head] if len(row) > head else ""
+            if not tail or 0 <= quote < len(text) - len(tail) or tail.count(",") < tail_commas:
                 row = _row(text.rstrip("\r"))
                 if len(row) != width:
                     if text:
                         self._damaged(file, offset, line)
                     continue
-                row.append("")
+            row.append("")
             try:
                 entry = make((int(row[number_at]), *pick(row), index, offset, len(line)))
+                datetime.fromisoformat(entry.time)
+                if entry.start or entry.end:
+                    _seconds(entry.start, entry.end)
+                if entry.intensity and entry.intensity not in LEVELS:
+                    raise ValueError(entry.intensity)
             except ValueError:
                 self._damaged(file, offset, line)
                 continue
+            markup = "<" in text or "&" in text
+            second = entry.second_emotion
+            known = entry.emotion in good and entry.annotator in good and second in good
+            if markup or not known or _odd(entry.file_name):
+                wrong = wrong_words(entry.annotator, entry.emotion, entry.file_name, second)
+                if markup and not wrong:
+                    wrong = _wrong_event(text, file.columns)
+                if wrong:
+                    reason = f"byte {offset}: {wrong} The event was left out"
+                    self.reports.append(JournalProblem("refused-row", file.path.name, reason))
+                    continue
+                good.update((entry.emotion, entry.annotator, second))
             into.append(entry)
             file.last = entry.number
 
     def _damaged(self, file: _File, offset: int, line: bytes) -> None:
-        reason = f"byte {offset}: {line[:60]!r} is no event of this file's columns; it was left out"
-        self.reports.append(Report("damaged-row", file.path.name, reason))
+        reason = f"byte {offset}: {line[:60]!r} does not fit this file's columns; it was left out"
+        self.reports.append(JournalProblem("damaged-row", file.path.name, reason))
 
-    def full(self, entries: Sequence[Entry]) -> list[LabelEvent]:
-        """Return whole events for entries, read from their files."""
+    def full(self, entries: Sequence[JournalEntry]) -> list[LabelEvent]:
+        """Return whole events for entries, read from their files.
+
+        Raises:
+            StaleError: a file was rewritten since an entry was read; read anew, then ask again.
+        """
         found: list[LabelEvent] = []
         handles: dict[int, int] = {}
         try:
@@ -251,12 +383,86 @@ class Journal:
                     handles[entry.file] = handle
                 os.lseek(handle, entry.offset, os.SEEK_SET)
                 line = os.read(handle, entry.length).decode("utf-8", "replace").rstrip("\r")
-                cells = next(csv.reader([line]))
-                found.append(decode(dict(zip(self._order[entry.file].columns, cells, strict=True))))
+                cells = next(csv.reader([line]), [])
+                columns = self._order[entry.file].columns
+                event = decode(dict(zip(columns, cells, strict=True)))
+                if event.event_id != entry.event_id:
+                    raise StaleError(entry.event_id)
+                found.append(event)
+        except (FileNotFoundError, IndexError, ValueError, csv.Error) as error:
+            raise StaleError(str(error)) from error
         finally:
             for handle in handles.values():
                 os.close(handle)
         return found
+
+    def whole_files(self) -> list[tuple[Path, int]]:
+        """Return each event file and how many bytes of whole lines it has; call it under the lock.
+
+        Files that hold no events (damaged ones) are left out.
+        """
+        return [
+            (file.path, file.offset)
+            for _, file in sorted(self._files.items())
+            if file.columns and not file.unusable
+        ]
+
+    def rewrite(self, change: Callable[[bytes, tuple[str, ...]], bytes]) -> int:
+        """Give each file in which a row changes a new generation; call it under the lock.
+
+        Killed at any moment, each file is as it was or as it shall be.
+
+        Args:
+            change: (a row without its line end, the file's columns) -> the row that takes its
+                place, in COLUMNS where it differs.
+
+        Returns:
+            How many rows changed.
+
+        Raises:
+            SaveError: the disk did not take a file; the ones before it are rewritten.
+        """
+        changed = 0
+        # It holds what is to be forgotten.
+        (self.folder / snapshot.NAME).unlink(missing_ok=True)
+        for path, size in self.whole_files():
+            columns = self._files[path.name].columns
+            with path.open("rb") as source:
+                header, *rows = source.read(size).split(b"\n")[:-1]
+            fresh = [change(row, columns) for row in rows]
+            differing = sum(one != row for one, row in zip(fresh, rows, strict=True))
+            if not differing:
+                continue
+            if columns != COLUMNS:
+                header = HEADER.rstrip(b"\n")
+                fresh = [
+                    _in_own_columns(row, columns) if one == row else one
+                    for one, row in zip(fresh, rows, strict=True)
+                ]
+            stem, generation = generation_of(path.name)
+            target = path.with_name(f"{stem}~{generation + 1}.csv")
+            try:
+                write_whole(target, b"\n".join([header, *fresh, b""]))
+            except OSError as error:
+                raise _refused(target, error) from error
+            changed += differing
+        self.remove_superseded()
+        return changed
+
+    def remove_superseded(self) -> None:
+        """Remove older generations of rewritten files, also those that a killed process left.
+
+        Raises:
+            SaveError: one can't be removed.
+        """
+        kept = {name for name, _ in self._listing()}
+        for path in self.folder.glob("events-*.csv"):
+            if path.name not in kept:
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    raise _refused(path, error) from error
+        sync_folder(self.folder)
 
     def torn(self) -> bool:
         """Return whether a file ended in the middle of a line when it was last read."""
@@ -286,14 +492,17 @@ class Journal:
                 ) from error
             file.torn = False
             reason = f"ended in {len(tail)} bytes of half a row; they were moved to {aside.name}"
-            self.reports.append(Report("torn-tail", name, reason))
+            self.reports.append(JournalProblem("torn-tail", name, reason))
 
-    def append(self, name: str, row: bytes) -> None:
-        """Append one row to a file and return when the disk has it; call it under the lock.
+    def append(self, name: str, row: bytes) -> str:
+        """Append rows to a file and return when the disk has them; call it under the lock.
 
         Args:
             name: the event file; another name is taken where its header is of another version.
-            row: one line of CSV, ended by a line feed.
+            row: one line of CSV or more, each ended by a line feed.
+
+        Returns:
+            The name of the file that took them.
 
         Raises:
             SaveError: the disk did not take it; the file is as it was.
@@ -317,6 +526,7 @@ class Journal:
             os.close(handle)
         if not before:
             sync_folder(self.folder)
+        return path.name
 
     def add_file(self, name: str, rows: Sequence[bytes]) -> None:
         """Add a batch of rows as a file of its own, so that all of them are there or none.
@@ -331,17 +541,78 @@ class Journal:
             raise _refused(path, error) from error
 
     def _own_layout(self, name: str) -> str:
+        newest = {generation_of(known)[0]: known for known in self._files}
         stem, turn = name.removesuffix(".csv"), 1
+        name = newest.get(stem, name)
         while (file := self._files.get(name)) and (file.unusable or file.columns != COLUMNS):
             if not file.columns and not file.unusable and not file.offset:
                 break  # an empty file: the header is written with the first row
             turn += 1
-            name = f"{stem}-{turn}.csv"
+            name = newest.get(f"{stem}-{turn}", f"{stem}-{turn}.csv")
         return name
 
 
+class StaleError(Exception):
+    """An entry that no longer says where its event stands, because its file was rewritten."""
+
+
+def generation_of(name: str) -> tuple[str, int]:
+    """Return an event file's name without generation and ending, and its generation.
+
+    >>> generation_of("events-2026-01-01-w.csv"), generation_of("events-a~2.csv")
+    (('events-2026-01-01-w', 0), ('events-a', 2))
+    """
+    found = _GENERATION.fullmatch(name)
+    return (found[1], int(found[2] or 0)) if found else (name, 0)
+
+
+def _newest(found: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    best: dict[str, tuple[int, os.DirEntry[str]]] = {}
+    for entry in found:
+        stem, generation = generation_of(entry.name)
+        if stem not in best or best[stem][0] < generation:
+            best[stem] = (generation, entry)
+    return [entry for _, entry in best.values()]
+
+
+def _in_own_columns(row: bytes, columns: tuple[str, ...]) -> bytes:
+    cells = parse_row(row)
+    if len(cells) != len(columns):
+        return row
+    return encode_unchecked(decode(dict(zip(columns, cells, strict=True)))).rstrip(b"\n")
+
+
+def _wrong_event(text: str, columns: tuple[str, ...]) -> str:
+    # Where there is a sign of markup the whole event is judged as if it were to be written.
+    try:
+        check(decode(dict(zip(columns, _row(text.rstrip("\r")), strict=False))))
+    except EventError as error:
+        return str(error)
+    return ""
+
+
+def _seconds(start: str, end: str) -> None:
+    if not all(math.isfinite(float(cell)) for cell in (start, end) if cell):
+        raise ValueError("seconds that are not numbers")
+
+
+def _odd(name: str) -> bool:
+    # A quick look; what looks odd is then judged by the rules for names.
+    return not name.isprintable() or ".." in name or name[:1] in {"/", "\\"} or name[1:2] == ":"
+
+
+def parse_row(row: bytes) -> list[str]:
+    """Return the cells of a row as an event file holds it; none where it can't be read."""
+    return _row(row.decode("utf-8", "replace").rstrip("\r"))
+
+
 @contextmanager
-def _unhindered(size: int) -> Iterator[None]:
+def unhindered(size: int) -> Iterator[None]:
+    """Let many objects be made undisturbed, where so many bytes of rows are read.
+
+    Args:
+        size: bytes of rows; few make no difference.
+    """
     # Reading makes millions of objects and no garbage cycles; the collector would walk them all
     # again and again and double the time.
     pause = size > _LARGE and gc.isenabled()

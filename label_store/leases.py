@@ -1,4 +1,4 @@
-"""Who has which clip before their eyes: leases on disk, so that a reload keeps them."""
+"""Leases: which session holds which clip, on disk so that a reload keeps them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock, Timeout
 
-from label_store.errors import LeaseError, SaveError
+from label_store.errors import SaveError
+
+MOST_OF_A_SESSION: Final = 8
+"""Clips that one session may hold: the one shown, and those fetched ahead."""
+
+MOST_OF_AN_ANNOTATOR: Final = 40
+"""Clips that one annotator may hold over all sessions; all visitors are one annotator here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One clip, held by one sitting of one annotator until it expires.
+    """One clip, held by one session of one annotator until it expires.
 
     Attributes:
         clip: the clip's key.
-        annotator, session: who, in which sitting.
+        annotator, session: who, in which session.
         taken, until: seconds since 1970.
+        binding: whether others wait for the clip. A visitor's lease only brings the same
+            clip back; annotators may be given the clip as well.
     """
 
     clip: str
@@ -31,6 +40,7 @@ class Lease:
     session: str
     taken: float
     until: float
+    binding: bool = True
 
     def holds(self, now: float) -> bool:
         """Return whether it counts; one from the future (the clock jumped back) does not."""
@@ -95,21 +105,8 @@ class Leases:
         finally:
             draft.unlink(missing_ok=True)
 
-    def renew(self, clip: str, annotator: str, session: str, seconds: float) -> Lease:
-        """Hold a clip for longer.
-
-        Raises:
-            LeaseError: the lease has expired and somebody may have the clip now.
-        """
-        with self.exclusive() as table:
-            held = table.held(annotator, session)
-            if clip not in {lease.clip for lease in held}:
-                raise LeaseError("The clip was not held any more; take the next one.")
-            table.release(clip, annotator, session)
-            return table.take(clip, annotator, session, seconds)
-
     def release(self, clip: str, annotator: str, session: str) -> None:
-        """Give a clip back; one that is not held is no error."""
+        """Give a clip back; one that is not held is not an error."""
         with self.exclusive() as table:
             table.release(clip, annotator, session)
 
@@ -123,23 +120,41 @@ class LeaseTable:
         self.changed = False
 
     def held(self, annotator: str, session: str) -> list[Lease]:
-        """Return what a sitting holds, oldest first."""
+        """Return what a session holds, oldest first."""
         mine = (one for one in self.leases if (one.annotator, one.session) == (annotator, session))
         return sorted(mine, key=lambda lease: lease.taken)
 
     def holders(self) -> dict[str, list[Lease]]:
-        """Return clip -> who holds it."""
+        """Return clip -> who holds it, as far as others are to wait for it."""
         found: dict[str, list[Lease]] = {}
         for lease in self.leases:
-            found.setdefault(lease.clip, []).append(lease)
+            if lease.binding:
+                found.setdefault(lease.clip, []).append(lease)
         return found
 
-    def take(self, clip: str, annotator: str, session: str, seconds: float) -> Lease:
-        """Hold a clip for some seconds."""
-        lease = Lease(clip, annotator, session, self.now, self.now + seconds)
+    def take(
+        self, clip: str, annotator: str, session: str, seconds: float, *, binding: bool = True
+    ) -> Lease:
+        """Hold a clip for some seconds; beyond what one may hold, the oldest goes back.
+
+        Args:
+            clip: the clip's key; one that the session holds already is held anew.
+            annotator, session: who, in which session.
+            seconds: how long.
+            binding: see `Lease`.
+        """
+        self.release(clip, annotator, session)
+        lease = Lease(clip, annotator, session, self.now, self.now + seconds, binding)
         self.leases.append(lease)
         self.changed = True
+        self._bound(self.held(annotator, session), MOST_OF_A_SESSION)
+        mine = [one for one in self.leases if one.annotator == annotator]
+        self._bound(sorted(mine, key=lambda one: one.taken), MOST_OF_AN_ANNOTATOR)
         return lease
+
+    def _bound(self, oldest_first: list[Lease], most: int) -> None:
+        for lease in oldest_first[: max(len(oldest_first) - most, 0)]:
+            self.leases.remove(lease)
 
     def release(self, clip: str, annotator: str, session: str) -> None:
         """Give a clip back."""

@@ -24,6 +24,8 @@ COLUMNS: Final = (
     "Distribution",
     "Reviewed",
     "Revision",
+    "Second emotion",
+    "Intensity",
 )
 
 
@@ -77,6 +79,8 @@ def _cells(label: ConsensusLabel) -> tuple[str, ...]:
         json.dumps(shares, ensure_ascii=False, separators=(",", ":")),
         "1" if label.reviewed else "0",
         label.revision,
+        label.second_emotion,
+        "" if label.intensity is None else str(label.intensity),
     )
 
 

@@ -29,7 +29,7 @@ STRATEGIES: Final = (
     "random",
 )
 RECOUNT: Final = 20
-"""Events after which strategies that look at the votes are computed anew."""
+"""Events after which strategies that look at the annotations are computed anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,11 @@ class Candidate:
         probabilities: emotion -> probability; for ``label-error`` out of sample.
         samples: probabilities of several draws [draw, class], for ``bald``.
         information: what ``scores.bald`` gave for such draws, where they were not kept.
-        fair: whether the model never heard the speaker in training. Of another clip it repeats
-            what it was told, so ``label-error`` says nothing of it.
-        unheard: emotion -> probability from a model of speaker folds that never heard the speaker;
-            for ``label-error`` where the other model did.
+        speaker_held_out: whether the model never had the speaker in training. For other clips it
+            repeats the label it learned, so ``label-error`` passes them over.
+        out_of_fold: emotion -> probability by the model of the fold that leaves the speaker out;
+            for ``label-error`` where ``probabilities`` are not out of sample.
+        unlabelled: whether its corpus has no label for it yet; such clips come first.
     """
 
     clip: str
@@ -56,13 +57,16 @@ class Candidate:
     probabilities: Mapping[str, float] | None = None
     samples: ArrayLike | None = field(default=None, compare=False)
     information: float | None = None
-    fair: bool = True
-    unheard: Mapping[str, float] | None = None
+    speaker_held_out: bool = True
+    out_of_fold: Mapping[str, float] | None = None
+    unlabelled: bool = False
 
     @property
     def out_of_sample(self) -> Mapping[str, float] | None:
-        """What a model says that never heard the speaker; None where no such model was asked."""
-        return self.probabilities if self.fair and self.probabilities else self.unheard
+        """Probabilities by a model that never had the speaker in training, or None."""
+        return (
+            self.probabilities if self.speaker_held_out and self.probabilities else self.out_of_fold
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class QueueSettings:
             model is wrongly sure of is never seen.
         balance: weight of class and corpus balance beside the strategy, 0..1.
         overlap: share of clips that several annotators are to label, 0..1.
-        overlap_votes: how many annotators those clips get, 2 or more.
+        overlap_annotators: how many annotators those clips get, 2 or more.
         lease_seconds: how long a shown clip is kept from others, above 0.
         gold_share: share of clips drawn from those with a known answer, 0..0.5.
     """
@@ -84,20 +88,22 @@ class QueueSettings:
     random_share: float = 0.25
     balance: float = 0.0
     overlap: float = 0.1
-    overlap_votes: int = 2
+    overlap_annotators: int = 2
     lease_seconds: float = 300.0
     gold_share: float = 0.05
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
-            raise StoreError(f"“{self.strategy}” is no strategy. Known: {', '.join(STRATEGIES)}.")
+            raise StoreError(
+                f"“{self.strategy}” is not a strategy. Known: {', '.join(STRATEGIES)}."
+            )
         for name, low in (("random_share", 0.2), ("balance", 0.0), ("overlap", 0.0)):
             if not low <= getattr(self, name) <= 1:
-                raise StoreError(f"{name} is {getattr(self, name)}; {low} to 1 is wanted.")
+                raise StoreError(f"{name} is {getattr(self, name)}; expected {low} to 1.")
         if not 0 <= self.gold_share <= 0.5:
-            raise StoreError(f"gold_share is {self.gold_share}; 0 to 0.5 is wanted.")
-        if self.overlap_votes < 2 or self.lease_seconds <= 0:
-            raise StoreError("overlap_votes has to be 2 or more, lease_seconds above 0.")
+            raise StoreError(f"gold_share is {self.gold_share}; expected 0 to 0.5.")
+        if self.overlap_annotators < 2 or self.lease_seconds <= 0:
+            raise StoreError("overlap_annotators has to be 2 or more, lease_seconds above 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ class Ticket:
         lease: until when it is kept from others.
         head: id of the clip's latest change; give it back as ``expect``.
         why: the strategy, ``random``, ``skipped``, ``resumed``, or ``waiting`` where the strategy
-            knew nothing of it. A gold clip looks like any other.
+            could not score it. A gold clip looks like any other.
     """
 
     candidate: Candidate
@@ -119,7 +125,7 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class QueueProgress:
     """How far an annotator is.
 
     Attributes:
@@ -127,7 +133,7 @@ class Progress:
         skipped: candidates that they skipped and did not label.
         remaining: candidates that still wait for a label that the annotator could give.
         total: all candidates.
-        per_hour: labels an hour over the last sitting's labels (50 at most); None below two.
+        per_hour: labels an hour over the last session's labels (50 at most); None below two.
     """
 
     done: int
@@ -138,10 +144,10 @@ class Progress:
 
 
 class LabelQueue:
-    """Hands out clips so that two people never have the same one before them by accident.
+    """Hands out clips so that two people never work on the same one by accident.
 
     Args:
-        store: where votes and leases are.
+        store: where annotations and leases are.
         candidates: clips that may be shown.
         rng: draws the random share and the gold clips.
         settings: how to choose.
@@ -173,18 +179,22 @@ class LabelQueue:
         self.candidates = tuple({one.clip: one for one in candidates}.values())
         self._place = {one.clip: place for place, one in enumerate(self.candidates)}
         self._order: NDArray[np.int64] | None = None
-        self._told = np.zeros(len(self.candidates), dtype=np.bool_)
+        self._scored = np.zeros(len(self.candidates), dtype=np.bool_)
         self._counted_at = 0
 
-    def next(self, annotator: str, session: str, *, ahead: Sequence[str] = ()) -> Ticket | None:
-        """Return the next clip for a sitting, held for it; None when nothing is left.
+    def next(
+        self, annotator: str, session: str, *, prefetched: Sequence[str] = (), binding: bool = True
+    ) -> Ticket | None:
+        """Return the next clip for a session, held for it; None when nothing is left.
 
-        A sitting that already holds a clip (the page was loaded again) gets that one back.
+        A session that already holds a clip (the page was loaded again) gets that one back.
 
         Args:
-            annotator, session: who, in which sitting; another browser is another sitting.
-            ahead: clips the page has already (shown, or fetched before they are asked for): those
-                are neither given back nor given again.
+            annotator, session: who, in which session; another browser is another session.
+            prefetched: clips that the page already has, shown or fetched early; they are
+                neither given back nor given again.
+            binding: others wait for a clip that is held; False for visitors, who keep nobody
+                waiting.
 
         Raises:
             SaveError: the lease can't be written.
@@ -196,16 +206,42 @@ class LabelQueue:
                 mine = state.clip(lease.clip)
                 if annotator in mine.whole() or annotator in mine.skips:
                     table.release(lease.clip, annotator, session)
-                elif lease.clip in self._place and lease.clip not in ahead:
+                elif lease.clip in self._place and lease.clip not in prefetched:
+                    lease = self._take(table, lease.clip, annotator, session, binding)
                     return self._ticket(self._place[lease.clip], lease, state, "resumed")
-            place, why = self._choose(state, table, annotator, frozenset(ahead))
+            place, why = self._choose(state, table, annotator, frozenset(prefetched))
             if place is None:
                 return None
             clip = self.candidates[place].clip
-            lease = table.take(clip, annotator, session, self.settings.lease_seconds)
+            lease = self._take(table, clip, annotator, session, binding)
             return self._ticket(place, lease, state, why)
 
-    def progress(self, annotator: str) -> Progress:
+    def coming(self, annotator: str, most: int, *, but: Sequence[str] = ()) -> list[Candidate]:
+        """Return clips that may come next for an annotator, without holding them.
+
+        Args:
+            annotator: for whom.
+            most: how many at most.
+            but: clips that are not wanted.
+        """
+        with self.leases.exclusive() as table:
+            state = self.store.state()
+            found: list[Candidate] = []
+            while len(found) < most:
+                left_out = frozenset([*but, *(one.clip for one in found)])
+                place, why = self._choose(state, table, annotator, left_out)
+                if place is None or why == "skipped":
+                    break
+                found.append(self.candidates[place])
+            return found
+
+    def _take(
+        self, table: LeaseTable, clip: str, annotator: str, session: str, binding: bool
+    ) -> Lease:
+        seconds = self.settings.lease_seconds
+        return table.take(clip, annotator, session, seconds, binding=binding)
+
+    def progress(self, annotator: str) -> QueueProgress:
         """Return how far an annotator is."""
         state = self.store.state()
         done = skipped = remaining = 0
@@ -214,31 +250,33 @@ class LabelQueue:
                 remaining += 1
                 continue
             view = state.clip(candidate.clip)
-            voted = annotator in view.whole()
-            done += voted
-            skipped += not voted and annotator in view.skips
-            remaining += not voted and len(view.whole()) < self.wanted(candidate.clip)
-        return Progress(done, skipped, remaining, len(self.candidates), rate(state, annotator))
+            annotated = annotator in view.whole()
+            done += annotated
+            skipped += not annotated and annotator in view.skips
+            remaining += not annotated and len(view.whole()) < self.annotations_needed(
+                candidate.clip
+            )
+        return QueueProgress(done, skipped, remaining, len(self.candidates), rate(state, annotator))
 
     def _ticket(self, place: int, lease: Lease, state: State, why: str) -> Ticket:
         candidate = self.candidates[place]
         return Ticket(candidate, lease, state.clip(candidate.clip).head, why)
 
     def known(self) -> int:
-        """Return of how many candidates the strategy knows enough to order them."""
+        """Return of how many candidates the strategy can score."""
         self._ranked(self.store.state())
-        return int(self._told.sum())
+        return int(self._scored.sum())
 
-    def wanted(self, clip: str) -> int:
+    def annotations_needed(self, clip: str) -> int:
         """Return how many annotators are to label a clip; of a gold clip all."""
         if clip in self.gold:
             return sys.maxsize
         # The clip's own hash decides, so that every process agrees on which clips overlap.
         share = int(clip[:8], 16) / 2**32
-        return self.settings.overlap_votes if share < self.settings.overlap else 1
+        return self.settings.overlap_annotators if share < self.settings.overlap else 1
 
     def _choose(
-        self, state: State, table: LeaseTable, annotator: str, ahead: frozenset[str]
+        self, state: State, table: LeaseTable, annotator: str, prefetched: frozenset[str]
     ) -> tuple[int | None, str]:
         holders = table.holders()
 
@@ -246,14 +284,14 @@ class LabelQueue:
             """0 = not open, 1 = open, 2 = gold, 3 = skipped by another, 4 = by the annotator."""
             clip = self.candidates[place].clip
             held = holders.get(clip, ())
-            if clip in ahead or any(lease.annotator == annotator for lease in held):
+            if clip in prefetched or any(lease.annotator == annotator for lease in held):
                 return 0
             view = state.clip(clip) if clip in state else _NOTHING
             if annotator in view.whole() or self.gold.get(clip) == annotator:
                 return 0
             if clip not in self.gold:
-                voters = {*view.whole(), *(lease.annotator for lease in held)}
-                if len(voters) >= self.wanted(clip) or view.reviews:
+                annotators = {*view.whole(), *(lease.annotator for lease in held)}
+                if len(annotators) >= self.annotations_needed(clip) or view.reviews:
                     return 0
             mine = annotator in view.skips
             return 4 if mine else 2 if clip in self.gold else 3 if view.skips else 1
@@ -262,17 +300,20 @@ class LabelQueue:
             why, order = "random", self._rng.permutation(len(self.candidates))
         else:
             why, order = self.settings.strategy, self._ranked(state)
+        # Clips that nobody and no corpus labelled come first: they are what there is to do.
+        labelled = np.array([not one.unlabelled for one in self.candidates], dtype=np.bool_)
+        order = order[np.argsort(labelled[order], kind="stable")]
         if self.gold and self._rng.random() < self.settings.gold_share:
             held_out = [self._place[clip] for clip in self.gold if clip in self._place]
             for place in self._rng.permutation(held_out).tolist():
                 if open_to(place) == 2:
-                    known = why == "random" or bool(self._told[place])
+                    known = why == "random" or bool(self._scored[place])
                     return place, why if known and why != "label-error" else "waiting"
         later: dict[int, int] = {}
         for place in order.tolist():
             openness = open_to(place)
             if openness == 1:
-                known = why == "random" or bool(self._told[place])
+                known = why == "random" or bool(self._scored[place])
                 return place, why if known else "waiting"
             if openness:
                 later.setdefault(openness, place)
@@ -295,17 +336,17 @@ class LabelQueue:
     def _scores(self, state: State) -> NDArray[np.float64]:
         """Return one score a candidate, and note of which candidates it means something."""
         strategy = self.settings.strategy
-        self._told = np.ones(len(self.candidates), dtype=np.bool_)
+        self._scored = np.ones(len(self.candidates), dtype=np.bool_)
         if strategy == "disagreement":
-            votes = [list(state.clip(one.clip).whole().values()) for one in self.candidates]
-            return scores.disagreement(votes)
+            annotations = [list(state.clip(one.clip).whole().values()) for one in self.candidates]
+            return scores.disagreement(annotations)
         if strategy in {"balance", "random"}:
             return self._balance(state)
         values = np.zeros(len(self.candidates))
-        usable = {"bald": _drawn, "label-error": _suspected}.get(strategy, _judged)
+        usable = {"bald": _drawn, "label-error": _suspected}.get(strategy, _predicted)
         known = [place for place, one in enumerate(self.candidates) if usable(one)]
-        self._told = np.zeros(len(self.candidates), dtype=np.bool_)
-        self._told[known] = True
+        self._scored = np.zeros(len(self.candidates), dtype=np.bool_)
+        self._scored[known] = True
         if not known:
             return values
         if strategy == "bald":
@@ -336,7 +377,7 @@ class LabelQueue:
 _NOTHING: Final = ClipView("")
 
 
-def _judged(one: Candidate) -> bool:
+def _predicted(one: Candidate) -> bool:
     return bool(one.probabilities)
 
 
@@ -345,7 +386,7 @@ def _drawn(one: Candidate) -> bool:
 
 
 def _suspected(one: Candidate) -> bool:
-    """Only a label that a model which never heard the speaker contradicts is suspected."""
+    """Only a label that an out-of-sample prediction contradicts is suspected."""
     given = one.out_of_sample
     if not given or one.emotion not in given:
         return False
@@ -359,7 +400,7 @@ def _information(one: Candidate) -> float:
 
 
 def rate(state: State, annotator: str, *, labels: int = 50) -> float | None:
-    """Return an annotator's labels an hour over their last sitting; None below two labels.
+    """Return an annotator's labels an hour over their last session; None below two labels.
 
     Args:
         state: the store's state.

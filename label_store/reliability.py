@@ -6,10 +6,9 @@ EM Algorithm", Applied Statistics 28(1), 1979, pages 20-28.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from label_store.fold import WHOLE, State
 
 Array = NDArray[np.float64]
 SMOOTHING = 0.1
-"""Votes that each cell of a confusion matrix is given beforehand, so that none is impossible."""
+"""Added to each cell of a confusion matrix beforehand, so that no confusion is impossible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class DawidSkene:
 
     Attributes:
         emotions: names in the order of the arrays.
-        distributions: one mapping an item: emotion -> probability; {} for an item without votes.
+        distributions: one mapping an item: emotion -> probability; {} for one without any.
         confusions: annotator -> array [true emotion, given emotion]; rows sum to 1.
         prior: share of each emotion [emotion].
         rounds: EM rounds until the probabilities stood still.
@@ -48,12 +47,12 @@ class DawidSkene:
 
 
 def dawid_skene(
-    votes: Sequence[Mapping[str, str]], *, rounds: int = 100, tolerance: float = 1e-6
+    annotations: Sequence[Mapping[str, str]], *, rounds: int = 100, tolerance: float = 1e-6
 ) -> DawidSkene:
     """Fit Dawid and Skene's model by expectation maximisation.
 
     Args:
-        votes: one mapping an item: annotator -> emotion.
+        annotations: one mapping an item: annotator -> emotion.
         rounds: most EM rounds, 1 or more.
         tolerance: stop when no probability moves by more.
 
@@ -61,13 +60,13 @@ def dawid_skene(
     >>> max(fitted.distributions[0], key=fitted.distributions[0].get)
     'joy'
     """
-    emotions = tuple(sorted({emotion for item in votes for emotion in item.values()}))
-    people = tuple(sorted({name for item in votes for name in item}))
+    emotions = tuple(sorted({emotion for item in annotations for emotion in item.values()}))
+    people = tuple(sorted({name for item in annotations for name in item}))
     if not emotions:
-        return DawidSkene((), [{} for _ in votes], {}, np.zeros(0), 0)
-    row, who, given = _flat(votes, people, emotions)
+        return DawidSkene((), [{} for _ in annotations], {}, np.zeros(0), 0)
+    row, who, given = _flat(annotations, people, emotions)
     classes = len(emotions)
-    belief = np.zeros((len(votes), classes))
+    belief = np.zeros((len(annotations), classes))
     np.add.at(belief, (row, given), 1.0)
     belief = _normal(belief)
     done = 0
@@ -78,7 +77,7 @@ def dawid_skene(
             mine = who == person
             np.add.at(counts[person].T, given[mine], belief[row[mine]])
         confusion = counts / counts.sum(axis=2, keepdims=True)
-        log = np.tile(np.log(prior), (len(votes), 1))
+        log = np.tile(np.log(prior), (len(annotations), 1))
         np.add.at(log, row, np.log(confusion[who, :, given]))
         fresh = _normal(np.exp(log - log.max(axis=1, keepdims=True)))
         moved = float(np.abs(fresh - belief).max())
@@ -91,7 +90,7 @@ def dawid_skene(
             {name: float(share) for name, share in zip(emotions, belief[place], strict=True)}
             if item
             else {}
-            for place, item in enumerate(votes)
+            for place, item in enumerate(annotations)
         ],
         {name: confusion[place] for place, name in enumerate(people)},
         prior,
@@ -100,13 +99,13 @@ def dawid_skene(
 
 
 def _flat(
-    votes: Sequence[Mapping[str, str]], people: Sequence[str], emotions: Sequence[str]
+    annotations: Sequence[Mapping[str, str]], people: Sequence[str], emotions: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     person = {name: place for place, name in enumerate(people)}
     emotion_at = {name: place for place, name in enumerate(emotions)}
     flat = [
         (place, person[name], emotion_at[emotion])
-        for place, item in enumerate(votes)
+        for place, item in enumerate(annotations)
         for name, emotion in item.items()
     ]
     table = np.array(flat, dtype=np.int64).reshape(-1, 3)
@@ -128,6 +127,7 @@ class GoldScore:
         mistakes: (known answer, given answer) -> how often.
         blind_right, blind_seen: the same among answers given without sight of the prediction and
             the table's emotion; the others may have been read off the page.
+        by_emotion: known answer -> how many of its clips were named rightly, and labelled at all.
     """
 
     annotator: str
@@ -136,6 +136,7 @@ class GoldScore:
     mistakes: Mapping[tuple[str, str], int]
     blind_right: int = 0
     blind_seen: int = 0
+    by_emotion: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> float:
@@ -148,7 +149,7 @@ class GoldScore:
         return wilson(self.right, self.seen)
 
 
-def wilson(right: int, seen: int, z: float = 1.96) -> tuple[float, float]:
+def wilson(right: int, seen: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the interval of a share, honest also for few trials; (0, 1) for none.
 
     Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
@@ -156,19 +157,19 @@ def wilson(right: int, seen: int, z: float = 1.96) -> tuple[float, float]:
 
     Args:
         right, seen: successes and trials.
-        z: standard deviations on either side; 1.96 is 95 %.
+        confidence: how often the interval holds the true share, 0..1.
 
     >>> [round(share, 2) for share in wilson(8, 10)]
     [0.49, 0.94]
     """
     if not seen:
         return 0.0, 1.0
-    share, squared = right / seen, z * z
-    centre = (share + squared / (2 * seen)) / (1 + squared / seen)
-    spread = math.sqrt(share * (1 - share) / seen + squared / (4 * seen * seen))
-    half = z * spread / (1 + squared / seen)
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, seen).proportion_ci(confidence, method="wilson")
     # Rounding must not put the share itself outside.
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+    share = right / seen
+    return min(share, float(interval.low)), max(share, float(interval.high))
 
 
 def gold_scores(
@@ -188,7 +189,7 @@ def gold_scores(
     """
     pairs: dict[str, Counter[tuple[str, str]]] = {}
     for key, known in gold.items():
-        for name, entry in state.clip(key).votes.get(WHOLE, {}).items():
+        for name, entry in state.clip(key).annotations.get(WHOLE, {}).items():
             asked = name != (marked_by or {}).get(key)
             if asked and (among is None or entry.event_id in among):
                 pairs.setdefault(name, Counter())[known, entry.emotion] += 1
@@ -198,6 +199,13 @@ def gold_scores(
             sum(count for (known, given), count in found.items() if known == given),
             found.total(),
             {pair: count for pair, count in found.items() if pair[0] != pair[1]},
+            by_emotion={
+                emotion: (
+                    found[emotion, emotion],
+                    sum(count for (known, _), count in found.items() if known == emotion),
+                )
+                for emotion in sorted({known for known, _ in found})
+            },
         )
         for name, found in pairs.items()
     ]

@@ -18,10 +18,10 @@ def _probabilities(values: ArrayLike, dimensions: int) -> Array:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != dimensions or array.shape[-1] < 2:
         raise StoreError(
-            f"Probabilities have the shape {array.shape}; {dimensions} axes are wanted."
+            f"Probabilities have the shape {array.shape}; {dimensions} axes were expected."
         )
     if not np.isfinite(array).all() or (array < 0).any():
-        raise StoreError("Probabilities hold numbers below 0 or that are none.")
+        raise StoreError("Probabilities must be finite and not below 0.")
     totals = array.sum(axis=-1, keepdims=True)
     if (totals <= 0).any():
         raise StoreError("Probabilities hold a row of zeros.")
@@ -66,14 +66,14 @@ def bald(samples: ArrayLike) -> Array:
     return np.asarray(np.maximum(known, 0.0))
 
 
-def disagreement(votes: Sequence[Sequence[str]]) -> Array:
-    """Return 1 minus the share of the most given emotion, 0..1; 0 with fewer than two votes.
+def disagreement(annotations: Sequence[Sequence[str]]) -> Array:
+    """Return 1 minus the share of the most given emotion, 0..1; 0 with fewer than two annotations.
 
     >>> disagreement([["joy", "joy"], ["joy", "fear"], []]).tolist()
     [0.0, 0.5, 0.0]
     """
     return np.array(
-        [1 - max(Counter(given).values()) / len(given) if given else 0.0 for given in votes]
+        [1 - max(Counter(given).values()) / len(given) if given else 0.0 for given in annotations]
     )
 
 
@@ -110,12 +110,12 @@ def _places(labels: Sequence[str], emotions: Sequence[str], rows: Array) -> NDAr
     if rows.shape != (len(labels), len(emotions)):
         raise StoreError(
             f"Probabilities have the shape {rows.shape}; "
-            f"({len(labels)}, {len(emotions)}) is wanted."
+            f"({len(labels)}, {len(emotions)}) was expected."
         )
     place = {emotion: index for index, emotion in enumerate(emotions)}
     unknown = sorted({label for label in labels if label not in place})
     if unknown:
-        raise StoreError(f"“{unknown[0]}” is no class of these probabilities.")
+        raise StoreError(f"“{unknown[0]}” is not a class of these probabilities.")
     return np.array([place[label] for label in labels], dtype=np.int64)
 
 

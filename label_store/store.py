@@ -14,11 +14,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from label_store import snapshot
 from label_store.clips import ClipFolder
 from label_store.errors import ConflictError, EventError, NothingToUndoError, SaveError
 from label_store.event import LabelEvent, Saved, check, encode
 from label_store.fold import ClipView, State
-from label_store.journal import Entry, Journal, Report, WriteFunction
+from label_store.journal import (
+    RECEIVED,
+    ROW_BYTES,
+    Journal,
+    JournalEntry,
+    JournalProblem,
+    StaleError,
+    WriteFunction,
+    unhindered,
+)
 
 _WRITER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 Until = int | str | datetime | None
@@ -44,6 +54,7 @@ class LabelStore:
         writer: letters, digits, ``-`` and ``_`` that name the event files of this writer; None =
             one random name an installation.
         write: what puts bytes on disk (``os.write``); tests give one that fails.
+        snapshot_rows: rows beyond the last snapshot that make a new one worth its writing.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -62,6 +73,7 @@ class LabelStore:
         clock: Callable[[], float] = time.time,
         writer: str | None = None,
         write: WriteFunction = os.write,
+        snapshot_rows: int = snapshot.WORTH_IT,
     ) -> None:
         if writer is not None and not _WRITER.fullmatch(writer):
             raise EventError(f"“{writer[:50]}” can't name a writer: use letters, digits, - and _.")
@@ -70,6 +82,7 @@ class LabelStore:
         self.clips = ClipFolder(self.home / "clips")
         self._clock = clock
         self._writer = writer
+        self._snapshot_rows = snapshot_rows
         self._journal = Journal(self.folder, write)
         self._state = State()
         self._mutex = threading.RLock()
@@ -79,13 +92,18 @@ class LabelStore:
 
     def _mend(self) -> None:
         try:
-            with self._exclusive():
+            with self.exclusive():
                 pass
         except SaveError as error:  # a read-only folder can still be read
-            self._journal.reports.append(Report("torn-tail", self.folder.name, str(error)))
+            self._journal.reports.append(JournalProblem("torn-tail", self.folder.name, str(error)))
 
     @contextmanager
-    def _exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
+        """Hold the store alone, across threads and processes; what others saved is folded in.
+
+        Raises:
+            SaveError: the folder can't be written, or another process holds it for long.
+        """
         with self._mutex, self._journal.locked():
             self.refresh()
             if self._journal.torn():
@@ -110,9 +128,9 @@ class LabelStore:
         Args:
             event: what happened; its id, time, number and writer are given here, and ``previous``
                 where it is empty.
-            expect: compare-and-set: the id of the clip's event that the annotator had before
-                their eyes, None = the clip had none; ANY = do not compare. Skips and suggestions
-                of others are no conflict.
+            expect: compare-and-set: the id of the clip's event that the annotator
+                saw, None = the clip had none; ANY = do not compare. Skips and suggestions
+                of others do not conflict.
 
         Raises:
             EventError: the event can't be stored as it is.
@@ -120,7 +138,7 @@ class LabelStore:
             SaveError: the disk did not take it; nothing was saved.
         """
         check(event)
-        with self._exclusive():
+        with self.exclusive():
             if not isinstance(expect, _Any):
                 self._compare(event.key, expect)
             number = self._next_number()
@@ -141,8 +159,8 @@ class LabelStore:
         Args:
             events: what happened, in order; as for `append`.
             label: letters that name the batch's own event file.
-            expect: clip key -> id of the clip's latest change that the annotator had before their
-                eyes; None = do not compare.
+            expect: clip key -> id of the clip's latest change that the annotator
+                saw; None = do not compare.
 
         Raises:
             ConflictError: one of these clips was changed since; nothing was saved.
@@ -155,7 +173,7 @@ class LabelStore:
             check(event)
         if not events:
             return []
-        with self._exclusive():
+        with self.exclusive():
             for key, seen in (expect or {}).items():
                 self._compare(key, seen)
             first = self._next_number()
@@ -180,23 +198,23 @@ class LabelStore:
         clip: str | None = None,
         actions: Collection[str] | None = None,
         spare: Collection[str] = (),
-        sitting: str | None = None,
+        undo_session: str | None = None,
     ) -> Saved:
         """Take back an annotator's latest event that still stands, by one more event.
 
         Args:
             annotator: whose event.
-            session: only of this sitting; None = any.
+            session: only of this session; None = any.
             clip: only of this clip (its key); None = any.
             actions: only of these kinds; None = any.
-            spare: not of these sittings, for instance because they are still going on elsewhere.
-            sitting: in which sitting it is taken back; None = the event's own.
+            spare: not of these sessions, for instance because they are still going on elsewhere.
+            undo_session: in which session it is taken back; None = the event's own.
 
         Raises:
             NothingToUndoError: there is none.
             SaveError: the disk did not take it.
         """
-        with self._exclusive():
+        with self.exclusive():
             last = self._state.last(
                 lambda entry: (
                     entry.annotator == annotator
@@ -212,13 +230,57 @@ class LabelStore:
                 LabelEvent(
                     action="undo",
                     annotator=annotator,
-                    session=last.session if sitting is None else sitting,
+                    session=last.session if undo_session is None else undo_session,
                     clip=last.clip,
                     file_name=last.file_name,
                     corpus=last.corpus,
                     target=last.event_id,
                 )
             )
+
+    def withdraw(
+        self, annotator: str, clip: str, start: float, end: float, *, session: str = ""
+    ) -> list[Saved]:
+        """Take back what an annotator said of one segment of a clip, whenever that was.
+
+        Args:
+            annotator: whose labels.
+            clip: the clip's key.
+            start, end: seconds, as they were saved.
+            session: the session in which it happens.
+
+        Raises:
+            NothingToUndoError: no label of theirs stands there.
+            SaveError: the disk did not take it.
+        """
+        span = (repr(float(start)), repr(float(end)))
+        with self.exclusive():
+            standing = [
+                entry
+                for entry in self._state.of(clip)
+                if entry.action == "label"
+                and entry.annotator == annotator
+                and (entry.start, entry.end) == span
+                and entry.event_id not in self._state.undone
+            ]
+            if not standing:
+                raise NothingToUndoError(
+                    f"{annotator} has no label from {start:.2f} to {end:.2f} s of this clip."
+                )
+            return [
+                self.append(
+                    LabelEvent(
+                        action="undo",
+                        annotator=annotator,
+                        session=session,
+                        clip=entry.clip,
+                        file_name=entry.file_name,
+                        corpus=entry.corpus,
+                        target=entry.event_id,
+                    )
+                )
+                for entry in reversed(standing)
+            ]
 
     def rename(
         self,
@@ -237,7 +299,7 @@ class LabelStore:
             clip: the clip's hash, or "" for a row whose file is missing (then ``corpus`` and
                 ``former_name`` say which).
             new_name: the new name, relative.
-            annotator, session: who, in which sitting.
+            annotator, session: who, in which session.
             expect: as for `append`.
             corpus, former_name: taken from the store where empty.
         """
@@ -259,12 +321,12 @@ class LabelStore:
         other = self._state.changed_since(key, expect)
         if other is None:
             return
-        event = self._journal.full([other])[0]
+        event = self._full([other])[0]
         what = f"{event.action} {event.emotion or event.file_name}".strip()
         raise ConflictError(
             f"{event.annotator} changed {event.file_name or key[:12]} meanwhile ({what}, "
             f"{event.time}). Nothing was saved; look at it again, then decide.",
-            event,
+            event.event_id,
         )
 
     def _stamp(self, event: LabelEvent, number: int, head: str | None) -> LabelEvent:
@@ -272,7 +334,7 @@ class LabelStore:
             event,
             number=number,
             event_id=uuid.uuid4().hex,
-            time=self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            time=self.now(),
             writer=self.writer,
             previous=event.previous or head or "",
         )
@@ -281,11 +343,15 @@ class LabelStore:
         entries = self._state.entries
         return entries[-1].number + 1 if entries else 1
 
-    def _now(self) -> datetime:
+    def now(self) -> str:
+        """Return the time by the store's clock as events are stamped with it: UTC, ISO 8601."""
+        return self._moment().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def _moment(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
 
     def _file_name(self) -> str:
-        return f"events-{self._now():%Y-%m-%d}-{self.writer}.csv"
+        return f"events-{self._moment():%Y-%m-%d}-{self.writer}.csv"
 
     @property
     def writer(self) -> str:
@@ -305,6 +371,23 @@ class LabelStore:
             self._writer = name if _WRITER.fullmatch(name) else uuid.uuid4().hex[:8]
         return self._writer
 
+    def check_writable(self) -> None:
+        """Say whether an event could be saved now.
+
+        Raises:
+            SaveError: the disk is full or the folder can't be written; the message says which.
+        """
+        path = self.folder / f".{uuid.uuid4().hex}.part"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"1")
+            path.unlink()
+        except OSError as error:
+            raise SaveError(
+                f"{self.folder} can't be written: {error.strerror or error}. No label can be saved "
+                "until there is space or the folder is writable."
+            ) from error
+
     # ------------------------------------------------------------------ reading
 
     def refresh(self) -> int:
@@ -315,7 +398,10 @@ class LabelStore:
             if news.restarted:
                 self._state = State()
                 before = 0
-            self._state.add(news.entries)
+            with unhindered(len(news.entries) * ROW_BYTES):
+                self._state.add(news.entries)
+            if len(news.entries) - news.snapshot >= self._snapshot_rows:
+                self._journal.keep_snapshot(self._state.entries)
             return len(self._state) - before
 
     def state(self, until: Until = None) -> State:
@@ -347,18 +433,59 @@ class LabelStore:
         """
         with self._mutex:
             self.refresh()
-            found: Sequence[Entry]
+            found: Sequence[JournalEntry]
             found = self._state.entries if clip is None else self._state.of(clip)
-            return self._journal.full([entry for entry in found if _by(entry, until)])
+            return self._full([entry for entry in found if _by(entry, until)])
 
     def history(self, clip: str) -> list[LabelEvent]:
         """Return all that happened to a clip, in order, undone events included."""
         return self.events(clip)
 
-    def whole(self, entries: Sequence[Entry]) -> list[LabelEvent]:
+    def whole(self, entries: Sequence[JournalEntry]) -> list[LabelEvent]:
         """Return the whole events of entries that a `State` of this store holds."""
         with self._mutex:
+            return self._full(entries)
+
+    def _full(self, entries: Sequence[JournalEntry]) -> list[LabelEvent]:
+        try:
             return self._journal.full(entries)
+        except StaleError:
+            # Somebody was forgotten meanwhile and files were rewritten: the ids still hold.
+            self.refresh()
+            now = [
+                self._state.by_id[one.event_id] for one in entries if one[1] in self._state.by_id
+            ]
+        try:
+            return self._journal.full(now)
+        except StaleError as error:
+            raise EventError(f"An event in {self.folder} can't be read: {error}.") from error
+
+    def event_files(self) -> list[tuple[Path, int]]:
+        """Return each event file and how many bytes of whole rows it has; inside `exclusive`."""
+        with self._mutex:
+            return self._journal.whole_files()
+
+    def receive(self, rows: Sequence[bytes], origin: str) -> str:
+        """Take rows that another store wrote, in any order; return the name of their file.
+
+        Args:
+            rows: whole rows in COLUMNS, each ended by a line feed, of events that are new here.
+            origin: letters, digits and ``-`` that stand for where they came from.
+
+        Raises:
+            SaveError: the disk did not take them; none were kept.
+        """
+        with self.exclusive():
+            name = self._journal.append(f"{RECEIVED}{origin}.csv", b"".join(rows))
+            self.refresh()
+        return name
+
+    def rewrite(self, change: Callable[[bytes, tuple[str, ...]], bytes]) -> int:
+        """Change rows for good, which only forgetting may do; see `Journal.rewrite`."""
+        with self.exclusive():
+            changed = self._journal.rewrite(change)
+            self.refresh()
+        return changed
 
     def head(self, clip: str) -> str | None:
         """Return the id of the latest event that changed a clip, for ``expect``; None = none."""
@@ -371,12 +498,12 @@ class LabelStore:
             return self._next_number() - 1
 
     @property
-    def reports(self) -> tuple[Report, ...]:
+    def reports(self) -> tuple[JournalProblem, ...]:
         """What was found wrong in the event files, and what was done about it."""
         return tuple(self._journal.reports)
 
 
-def _by(entry: Entry, until: Until) -> bool:
+def _by(entry: JournalEntry, until: Until) -> bool:
     if until is None:
         return True
     if isinstance(until, int):
@@ -390,6 +517,6 @@ def _moment(time_: str | datetime) -> datetime:
             time_ = datetime.fromisoformat(time_)
         except ValueError:
             raise EventError(
-                f"“{time_!s:.40}” is no time; one like 2026-01-31T12:00:00Z is wanted."
+                f"“{time_!s:.40}” is not a time; expected one like 2026-01-31T12:00:00Z."
             ) from None
     return time_ if time_.tzinfo else time_.replace(tzinfo=UTC)

@@ -85,13 +85,10 @@ class Stage:
     patience: float
 
     def open(self, title: str) -> None:
-        """Go to a tab, also where a narrow page keeps it in a menu."""
-        tab = self.page.get_by_role("tab", name=title, exact=True)
-        if tab.count() and tab.first.is_visible():
-            tab.first.click()
-            return
-        self.page.locator(".overflow-menu > button").first.click()
-        self.page.locator(".overflow-dropdown button", has_text=title).first.click()
+        """Go to a tab, by the name that it has in the address."""
+        self.until("window.serPage?.ready")
+        self.page.evaluate("name => window.serPage.visit(name)", title.lower())
+        self.wait(f"#tab-{title.lower()}-button[aria-selected=true]")
 
     def give(self, holder: str, path: Path) -> None:
         """Upload a clip."""
@@ -113,12 +110,12 @@ def recognise(stage: Stage) -> None:
     stage.give("#clip", stage.talk)
     stage.wait("#answer .verdict")
     stage.wait("#picture .heatmaplayer image", "attached")
-    said = stage.page.evaluate(
+    message = stage.page.evaluate(
         "document.querySelector('#answer .bars li .name').lastChild.textContent"
     )
     field = stage.page.locator("#looked-for input")
     field.click()
-    field.fill(said)
+    field.fill(message)
     field.press("Enter")
     stage.until("document.querySelectorAll('#picture .heatmaplayer image').length > 1")
     stage.page.evaluate("document.activeElement.blur()")

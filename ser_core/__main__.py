@@ -1,33 +1,57 @@
-"""``python -m ser_core``: predict files and folders, list what there is."""
+"""``python -m ser_core``: predict files and folders, export a model, list what there is."""
 
 from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
+import itertools
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ser_core.errors import SerError
-from ser_core.listing import markdown, text
-from ser_core.prediction import Prediction
+
+if TYPE_CHECKING:
+    from ser_core.inference.prediction import Prediction
+    from ser_core.inference.recognizer import Recognizer
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models" / "default"
 
 
-def audio_files(paths: Iterable[str]) -> Iterator[Path]:
-    """Yield each file, and in folders each file with an audio ending, in order of names."""
+def audio_files(paths: Iterable[str]) -> tuple[list[Path], Counter[str]]:
+    """Return each file, and in folders each file with an audio ending, in order of names.
+
+    Returns:
+        The files, and how many others the folders hold, by ending.
+    """
     from ser_core.audio import AUDIO_ENDINGS
 
+    files: list[Path] = []
+    passed: Counter[str] = Counter()
     for given in map(Path, paths):
-        if given.is_dir():
-            yield from sorted(
-                p for p in given.rglob("*") if p.is_file() and p.suffix.lower() in AUDIO_ENDINGS
-            )
-        else:
-            yield given
+        if not given.is_dir():
+            files.append(given)
+            continue
+        for path in sorted(path for path in given.rglob("*") if path.is_file()):
+            ending = path.suffix.lower()
+            if ending in AUDIO_ENDINGS:
+                files.append(path)
+            else:
+                passed[ending or "no ending"] += 1
+    return files, passed
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """Read ``i/n``: the i-th of n parts, counted from 1."""
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"“{text}” is not i/n with i from 1 to n, such as 2/8")
+    return int(part), int(parts)
 
 
 def _row(prediction: Prediction) -> dict[str, str]:
@@ -36,7 +60,7 @@ def _row(prediction: Prediction) -> dict[str, str]:
         "emotion": prediction.emotion or "",
         "confidence": f"{prediction.confidence:.4f}",
         "entropy": f"{prediction.entropy:.4f}",
-        "unsure": prediction.unsure or "",
+        "unsure": prediction.abstained or "",
         "seconds": f"{prediction.seconds:.3f}",
         "model": prediction.model["version"],
     }
@@ -44,44 +68,92 @@ def _row(prediction: Prediction) -> dict[str, str]:
 
 
 def _line(prediction: Prediction) -> str:
-    doubt = f"  (unsure: {prediction.unsure})" if prediction.unsure else ""
-    said = prediction.emotion or "-"
-    return f"{prediction.file}\t{said}\t{prediction.confidence:.2f}{doubt}"
+    note = f"  (not sure: {prediction.abstained})" if prediction.abstained else ""
+    emotion = prediction.emotion or "-"
+    return f"{prediction.file}\t{emotion}\t{prediction.confidence:.2f}{note}"
 
 
 def predict(arguments: argparse.Namespace) -> int:
     """Predict every file; a bad one is a line on stderr and the exit status 1."""
     from tqdm import tqdm
 
-    from ser_core.champion import champion_folder
-    from ser_core.recognizer import Recognizer
+    from ser_core.checkpoints.champion import champion_folder
+    from ser_core.home import Home
+    from ser_core.inference.recognizer import Recognizer
 
-    folder = arguments.model or os.environ.get("SER_MODEL")
-    if not folder:
-        folder = champion_folder(os.environ.get("SER_HOME", "data"), SHIPPED)
-    recognizer = Recognizer(folder, os.environ.get("SER_DEVICE", "auto"))
-    files = list(audio_files(arguments.paths))
+    home = Home(os.environ.get("SER_HOME", "data"))
+    folder = arguments.model or os.environ.get("SER_MODEL") or champion_folder(home, SHIPPED)
+    recognizer = Recognizer(folder, os.environ.get("SER_DEVICE", "auto"), graphs=home.graphs)
+    files, passed = audio_files(arguments.paths)
+    if passed:
+        kinds = ", ".join(f"{count} {ending}" for ending, count in passed.most_common(8))
+        print(f"Passed over {passed.total()} files that are not audio: {kinds}", file=sys.stderr)
+    part, parts = arguments.shard
+    files = files[(part - 1) * len(files) // parts : part * len(files) // parts]
     if not files:
         print(f"No audio file in {', '.join(arguments.paths)}.", file=sys.stderr)
         return 1
     rows: list[dict[str, str]] = []
     failed = 0
-    bar = tqdm(files, unit="clip", disable=len(files) < 4 or not sys.stderr.isatty())
-    for file in bar:
-        try:
-            found = recognizer.predict(file, name=str(file))
-        except SerError as error:
+    answers = _answers(recognizer, files, arguments.neutral or ())
+    bar = tqdm(answers, total=len(files), unit="clip", disable=_quiet(files))
+    for file, found in zip(files, bar, strict=True):
+        if isinstance(found, SerError):
             failed += 1
-            print(f"{file}: {error}", file=sys.stderr)
+            print(f"{file}: {found}", file=sys.stderr)
             continue
-        rows.append(_row(found))
+        named = dataclasses.replace(found, file=str(file))
+        rows.append(_row(named))
         if arguments.json:
-            print(json.dumps(found.to_json(), ensure_ascii=False), flush=True)
+            print(json.dumps(named.to_json(), ensure_ascii=False), flush=True)
         elif not arguments.csv:
-            print(_line(found), flush=True)
+            print(_line(named), flush=True)
     if arguments.csv:
         _write_csv(Path(arguments.csv), rows)
     return 1 if failed else 0
+
+
+def _answers(
+    recognizer: Recognizer, files: Sequence[Path], neutral: Sequence[str]
+) -> Iterator[Prediction | SerError]:
+    """Yield each file's prediction, relative to one voice or to each speaker's by a table."""
+    from ser_core.inference.voice import NeutralTable
+
+    if not neutral:
+        yield from recognizer.predict_many(files)
+    elif len(neutral) == 1 and neutral[0].lower().endswith(".csv"):
+        table = NeutralTable(neutral[0])
+        for clips, group in itertools.groupby(files, table.get):
+            voice = None if clips is None else recognizer.voice(clips)
+            yield from recognizer.predict_many(list(group), neutral=voice)
+    else:
+        voice = recognizer.voice(audio_files(neutral)[0])
+        yield from recognizer.predict_many(files, neutral=voice)
+
+
+def _quiet(items: Sequence[object]) -> bool:
+    """Say whether a progress bar is of no use: nobody looks, or it is over at once."""
+    return len(items) < 4 or not sys.stderr.isatty()
+
+
+def examine_corpora(arguments: argparse.Namespace) -> int:
+    """Say what each corpus of a folder holds and what is wrong in it."""
+    from tqdm import tqdm
+
+    from ser_core.corpora import examine, read_all, summary
+
+    for reading in read_all(arguments.folder):
+        with tqdm(unit="clip", disable=_quiet(reading.clips)) as bar:
+            found = examine(
+                reading, decode=arguments.decode, progress=lambda done, _: bar.update(done - bar.n)
+            )
+        emotions = Counter(clip.emotion for clip in found.clips)
+        shares = ", ".join(f"{name} {count}" for name, count in sorted(emotions.items()))
+        speakers = len({clip.person for clip in found.clips})
+        print(f"{reading.corpus}: {len(found.clips)} clips, {speakers} speakers. {shares}")
+        for line in summary(found.problems):
+            print(f"  {line}")
+    return 0
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, str]]) -> None:
@@ -108,18 +180,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     one.add_argument("paths", nargs="+", metavar="PATH", help="audio files or folders")
     one.add_argument("--json", action="store_true", help="one JSON object a line")
     one.add_argument("--csv", metavar="FILE", help="write a table")
-    one.add_argument("--model", metavar="DIR", help="checkpoint folder (default: the champion)")
+    one.add_argument(
+        "--model", metavar="DIR", help="default, encoder, or a folder (default: the champion)"
+    )
+    one.add_argument(
+        "--neutral",
+        nargs="+",
+        metavar="FILE",
+        help="10 to 20 s of the speaker's ordinary speech, to predict relative to that voice: "
+        "files or a folder, or a CSV table with the columns Filename and neutral",
+    )
+    one.add_argument(
+        "--shard",
+        metavar="I/N",
+        type=_shard,
+        default=(1, 1),
+        help="only the I-th of N parts; the parts' results follow each other",
+    )
+    three = verbs.add_parser("corpora", help="what a folder of corpora holds, and what is wrong")
+    three.add_argument("folder", metavar="FOLDER", help="each corpus in a folder of its own")
+    three.add_argument(
+        "--decode", action="store_true", help="decode each clip too: silent, broken, equal sound"
+    )
     two = verbs.add_parser("list", help="list corpora, augmentations, front-ends, backbones")
     two.add_argument("--markdown", action="store_true", help="as the README's reference section")
+    from ser_core.export import command as exporting
+
+    exporting.add_arguments(verbs.add_parser("export", help="write a model as ONNX or as a page"))
     arguments = parser.parse_args(argv)
     try:
         if arguments.verb == "predict":
             return predict(arguments)
+        if arguments.verb == "export":
+            return exporting.run(arguments)
+        if arguments.verb == "corpora":
+            return examine_corpora(arguments)
+        from ser_core.listing import markdown, text
+
         print(markdown() if arguments.markdown else text())
         return 0
     except SerError as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:  # ``| head`` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 if __name__ == "__main__":

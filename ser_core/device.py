@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from ser_core.errors import SerError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def choose_device(wish: str = "auto") -> torch.device:
@@ -13,6 +16,8 @@ def choose_device(wish: str = "auto") -> torch.device:
     Raises:
         SerError: the wish names something that this machine has not.
     """
+    import torch
+
     if wish in ("", "auto"):
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -27,3 +32,21 @@ def choose_device(wish: str = "auto") -> torch.device:
     if missing:
         raise SerError(f"This machine has no {device.type}; use SER_DEVICE=auto or cpu.")
     return device
+
+
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return the type that matrix products run in, or None for float32.
+
+    Args:
+        precision: "fp32", "bf16", "fp16" or "auto", which takes what the device is fast at.
+        device: where they run.
+    """
+    import torch
+
+    if precision == "auto":
+        if device.type == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        # Without instructions for bfloat16 a CPU emulates it, slower than float32.
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return torch.bfloat16 if fast else None
+    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

@@ -19,6 +19,22 @@ class CorpusError(SerError):
     """A corpus folder or table that can't be read as a whole."""
 
 
+class TableError(CorpusError):
+    """A table of file names and emotions that can't be read as a whole."""
+
+
+class ColumnError(TableError):
+    """A table in which the file name or the emotion is in no column that can be told.
+
+    Attributes:
+        headings: the table's headings, to choose from.
+    """
+
+    def __init__(self, message: str, headings: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.headings = headings
+
+
 class AugmentError(SerError):
     """An augmentation recipe with an unknown name or a parameter out of its range."""
 

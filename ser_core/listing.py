@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from ser_core.augment import EFFECTS, FEATURE_EFFECTS, RECIPES
 from ser_core.backbones import BACKBONES
-from ser_core.corpora import READERS
+from ser_core.corpora.registry import READERS
 from ser_core.emotions import ALIASES, EMOTIONS
 from ser_core.frontends import FRONTENDS, PRESETS
-from ser_core.normalise import KINDS
+from ser_core.frontends.normalisations import NORMALISATIONS
 
 
 @dataclass(frozen=True)
-class Table:
+class ReferenceTable:
     """A title, column heads and rows of text."""
 
     title: str
@@ -28,21 +28,21 @@ def _first_sentence(kind: type) -> str:
     return text.rstrip(".")
 
 
-def tables() -> tuple[Table, ...]:
+def tables() -> tuple[ReferenceTable, ...]:
     """Return the tables of emotions, corpora, augmentations, front-ends and backbones."""
     effects = [*EFFECTS.values(), *FEATURE_EFFECTS.values()]
     return (
-        Table(
+        ReferenceTable(
             "Emotions",
             ("emotion", "also read as"),
             tuple((emotion, ", ".join(ALIASES[emotion])) for emotion in EMOTIONS),
         ),
-        Table(
+        ReferenceTable(
             "Corpora",
             ("name", "what", "licence"),
             tuple((name, reader.title, reader.licence) for name, reader in READERS.items()),
         ),
-        Table(
+        ReferenceTable(
             "Augmentations",
             ("name", "what it does", "parameters (range; default)"),
             tuple(
@@ -57,12 +57,12 @@ def tables() -> tuple[Table, ...]:
                 for effect in effects
             ),
         ),
-        Table(
+        ReferenceTable(
             "Recipes",
             ("name", "steps"),
             tuple((name, ", ".join(s["name"] for s in steps)) for name, steps in RECIPES.items()),
         ),
-        Table(
+        ReferenceTable(
             "Front-ends",
             ("name", "what", "presets"),
             tuple(
@@ -70,8 +70,8 @@ def tables() -> tuple[Table, ...]:
                 for name, kind in FRONTENDS.items()
             ),
         ),
-        Table("Normalisations", ("name", "what"), tuple(KINDS.items())),
-        Table(
+        ReferenceTable("Normalisations", ("name", "what"), tuple(NORMALISATIONS.items())),
+        ReferenceTable(
             "Backbones",
             ("name", "what"),
             tuple((name, _first_sentence(kind)) for name, kind in BACKBONES.items()),

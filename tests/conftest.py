@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Gradio empties its folder of uploads when a page closes: tests that run at once have one each.
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="studio-tests-")
+atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +44,10 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with random weights: wrong, but complete."""
     import torch
 
-    from ser_core import checkpoint
-    from ser_core.calibration import Calibration
-    from ser_core.model import build
-    from ser_core.specification import Specification
+    from ser_core.checkpoints import checkpoint
+    from ser_core.checkpoints.calibration import Calibration
+    from ser_core.checkpoints.model import build
+    from ser_core.checkpoints.specification import Specification
 
     torch.manual_seed(0)
     made = Specification(
@@ -53,3 +60,46 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = tmp_path_factory.mktemp("model") / "small"
     return checkpoint.save(folder, build(made).eval(), made, Calibration(), {}, "A small model.")
+
+
+@pytest.fixture(scope="session")
+def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder model with random weights that has met voices."""
+    import torch
+
+    from ser_core.checkpoints import checkpoint
+    from ser_core.checkpoints.calibration import Calibration
+    from ser_core.checkpoints.model import build
+    from ser_core.checkpoints.specification import Specification
+
+    whisper = {
+        "model_type": "whisper",
+        "d_model": 16,
+        "encoder_layers": 1,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 24,
+        "num_mel_bins": 20,
+        "max_source_positions": 200,
+    }
+    torch.manual_seed(0)
+    words = Specification(
+        frontend="encoder",
+        frontend_parameters={"config": whisper, "stack": True},
+        backbone="layer_pooling",
+        backbone_parameters={"sizes": [8]},
+        normalisation={"kind": "none"},
+        emotions=("anger", "joy", "neutral"),
+        seconds=4.0,
+        name="small-encoder",
+        version="small-encoder-1",
+    )
+    model = build(words).eval()
+    size = 2 * 2 * 16
+    voices = torch.randn(10, 1, size)
+    model.backbone.fit_voices(
+        (voices + 0.2 * torch.randn(10, 5, size)).flatten(0, 1), [str(i // 5) for i in range(50)]
+    )
+    with torch.no_grad():
+        model.backbone.classifier.weight.mul_(20)
+    place = tmp_path_factory.mktemp("encoder") / "small"
+    return checkpoint.save(place, model, words, Calibration(), {}, "card")

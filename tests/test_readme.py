@@ -60,7 +60,7 @@ def test_the_front_matter_is_that_of_a_space(readme: str, repository: Path) -> N
 def test_every_setting_that_is_read_is_in_the_table(readme: str, repository: Path) -> None:
     sources = [repository / "app.py", *repository.glob("*/__main__.py")]
     code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
-    assert set(re.findall(r"SER_[A-Z]+", code)) <= set(re.findall(r"`(SER_[A-Z]+)`", readme))
+    assert set(re.findall(r"SER_[A-Z_]+", code)) <= set(re.findall(r"`(SER_[A-Z_]+)`", readme))
 
 
 def test_every_file_that_is_linked_is_there(readme: str, repository: Path) -> None:

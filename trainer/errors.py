@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+BUSY = 75
+"""Exit status of a run that found another one at work, or was stopped (EX_TEMPFAIL)."""
+
 
 class TrainerError(Exception):
     """Base of every error that trainer raises on purpose; its text is one sentence or two."""

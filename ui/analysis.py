@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ui.errors import PageError
 from ui.identity import Annotator
 from ui.services import Services
 
@@ -16,25 +16,21 @@ if TYPE_CHECKING:
 
     from label_store.event import Saved
     from ser_core.audio import Audio
-    from ser_core.prediction import Prediction
-    from ui.figures import Mel
-
-Progress = Callable[[int, int], None]
-
-
-class PageError(Exception):
-    """Something a person can mend; the text is one sentence for the page."""
+    from ser_core.inference.long_clips import ClipTurns
+    from ser_core.inference.pipeline import Progress
+    from ser_core.inference.prediction import Prediction
+    from ser_core.inference.recognizer import Recognizer
 
 
 @dataclass(frozen=True)
-class Held:
+class CurrentClip:
     """The clip a person is looking at: small, for the session, without the sound itself.
 
     Attributes:
         path: the upload in Gradio's cache.
-        sha256: of the bytes that were judged; a correction goes to these or to none.
+        sha256: of the bytes that were analysed; a correction goes to these or to none.
         name: as the person calls it.
-        prediction: what the model said, as JSON.
+        prediction: what the model predicted, as JSON.
     """
 
     path: str
@@ -45,67 +41,115 @@ class Held:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A clip, judged and drawn."""
+    """A clip, predicted and drawn."""
 
-    held: Held
+    held: CurrentClip
     prediction: Prediction
     figure: go.Figure
 
 
-def analyse(services: Services, path: str | Path, progress: Progress | None = None) -> Analysis:
+def analyse(
+    services: Services,
+    path: str | Path,
+    progress: Progress | None = None,
+    *,
+    recognizer: Recognizer | None = None,
+) -> Analysis:
     """Decode, judge and draw a clip.
 
     Args:
         services: the model and settings.
         path: the clip's file.
         progress: called with windows done and in all.
+        recognizer: the model; the one that serves by default.
 
     Raises:
         SerError: the clip can't be used; the message is fit for the page.
     """
-    recognizer = services.serving.recognizer
-    clip = read(services, path)
-    prediction = recognizer.predict(clip, progress=progress)
-    held = Held(str(path), clip.sha256, clip.name, prediction.to_json())
-    return Analysis(held, prediction, draw(services, clip, prediction))
+    recognizer = recognizer or services.serving.recognizer
+    with services.long_clips.clip() as turns:
+        clip, prediction = _predicted(services, path, recognizer, turns, progress)
+        with turns.preparing():
+            figure = draw(recognizer, clip, prediction)
+    held = CurrentClip(str(path), clip.sha256, clip.name, prediction.to_json())
+    return Analysis(held, prediction, figure)
 
 
-def read(services: Services, path: str | Path) -> Audio:
-    """Decode a clip at the model's rate, within the page's limits."""
+def predicted(services: Services, path: str | Path, recognizer: Recognizer) -> Prediction:
+    """Decode and judge a clip, in turn with those of others.
+
+    Raises:
+        SerError: the clip can't be used; the message is fit for the page.
+    """
+    with services.long_clips.clip() as turns:
+        return _predicted(services, path, recognizer, turns)[1]
+
+
+def _predicted(
+    services: Services,
+    path: str | Path,
+    recognizer: Recognizer,
+    turns: ClipTurns,
+    progress: Progress | None = None,
+) -> tuple[Audio, Prediction]:
+    from ser_core.inference.windows import detect_speech
+
+    with turns.preparing():
+        clip = decode(services, path, turns, recognizer)
+        speech = detect_speech(clip)
+    return clip, recognizer.predict(clip, speech=speech, progress=progress)
+
+
+def read(services: Services, path: str | Path, recognizer: Recognizer | None = None) -> Audio:
+    """Decode a clip at the model's rate, within the page's limits, in turn with those of others."""
+    with services.long_clips.clip() as turns, turns.preparing():
+        return decode(services, path, turns, recognizer)
+
+
+def decode(
+    services: Services,
+    path: str | Path,
+    turns: ClipTurns,
+    recognizer: Recognizer | None = None,
+) -> Audio:
+    """Decode a clip at the model's rate, within the page's limits.
+
+    Args:
+        services: the limits.
+        path: the clip's file.
+        turns: of this clip, which is being prepared.
+        recognizer: the model; the one that serves by default.
+    """
     from ser_core import audio
 
     settings = services.settings
+    recognizer = recognizer or services.serving.recognizer
     return audio.load(
         path,
-        sample_rate=services.serving.recognizer.specification.sample_rate,
+        sample_rate=recognizer.specification.sample_rate,
         max_seconds=settings.max_seconds,
         max_bytes=settings.max_bytes,
+        pace=turns.pace,
     )
 
 
-def draw(services: Services, clip: Audio, prediction: Prediction) -> go.Figure:
-    """Draw a clip with what the model said of it."""
+def draw(recognizer: Recognizer, clip: Audio, prediction: Prediction) -> go.Figure:
+    """Draw a clip with the model's prediction, on the mel spectrogram as that model computes it."""
     from ser_core.audio import mono
     from ui.figures import clip_figure
+    from ui.mel_spectrogram import mel_of
 
     return clip_figure(
         mono(clip.samples)[0],
         clip.sample_rate,
-        mel_picture(services, clip),
+        mel_of(recognizer, clip.samples, clip.sample_rate),
         windows=prediction.windows,
         speech=prediction.speech if prediction.emotion is not None else None,
     )
 
 
-def mel_picture(services: Services, clip: Audio) -> Mel:
-    """Return the clip's mel spectrogram, as the model that serves computes it."""
-    from ui.pictures import mel_of
-
-    return mel_of(services.serving.recognizer, clip.samples, clip.sample_rate)
-
-
 def keep(
-    services: Services, held: Held | None, emotion: str, who: Annotator, session: str
+    services: Services, held: CurrentClip | None, emotion: str, who: Annotator, session: str
 ) -> Saved:
     """Keep a person's emotion for the clip, and the clip's bytes with it.
 
@@ -114,7 +158,7 @@ def keep(
         held: the clip on the page.
         emotion: what the person hears.
         who: from ``Identity.annotator``, asked for this very request.
-        session: the sitting.
+        session: the session.
 
     Raises:
         PageError: there is no clip, it has gone, or the person may not.
@@ -128,7 +172,11 @@ def keep(
     if held is None:
         raise PageError("There is no clip to label yet. Upload or record one first.")
     data = bytes_of(held)
-    said = held.prediction
+    predicted = held.prediction
+    if not who.may_write:
+        services.suggestion_limits.take(
+            session, held.sha256, emotion, seconds=predicted.get("seconds", 0.0), size=len(data)
+        )
     event = LabelEvent(
         action="label" if who.may_write else "suggest",
         annotator=who.name,
@@ -136,9 +184,9 @@ def keep(
         session=session,
         file_name=storable(held.name),
         emotion=canonical(emotion),
-        prediction=said["emotion"] or "",
-        probabilities=said["probabilities"],
-        model_version=said["model"]["version"],
+        prediction=predicted["emotion"] or "",
+        probabilities=predicted["probabilities"],
+        model_version=predicted["model"]["version"],
         prediction_visible=True,
     )
     return services.store.append(event)
@@ -155,8 +203,8 @@ def storable(name: str) -> str:
     return line[-200:] if line.strip() else "clip"
 
 
-def bytes_of(held: Held) -> bytes:
-    """Return the clip's bytes, which are still those that were judged.
+def bytes_of(held: CurrentClip) -> bytes:
+    """Return the clip's bytes, which are still those that were analysed.
 
     Raises:
         PageError: they are gone or changed.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from ui import temporary
 from ui.services import Services
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -42,7 +41,7 @@ def safe(cell: Any) -> Any:
 
 def written(services: Services, predictions: Sequence[dict[str, Any]]) -> tuple[str, str]:
     """Write the predictions as JSON and CSV and return the two paths."""
-    folder = Path(tempfile.mkdtemp(prefix="answer-"))
+    folder = temporary.new_folder("answer")
     one = predictions[0] if len(predictions) == 1 else list(predictions)
     as_json, table = folder / "emotions.json", folder / "emotions.csv"
     as_json.write_text(json.dumps(one, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ser_core.timeline import Block, blocks
+from ser_core.inference.timeline import TimelineBlock, Window, blocks
+from ui.language import say
 from ui.theme import COLOURS, DARK, DARK_INK, FONT, LETTERS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from ser_core.prediction import Window
 
 Floats = npt.NDArray[np.float32]
 
@@ -44,6 +44,14 @@ MEL_COLOURS = [
     [0.78, "#b9d9a0"],
     [1.0, "#fff6d6"],
 ]
+CHANGE_COLOURS = [
+    [0.0, "#8fd0ff"],
+    [0.25, "#2f6fb3"],
+    [0.5, "#12100f"],
+    [0.75, "#b3541e"],
+    [1.0, "#ffc27a"],
+]
+"""Blue where something was taken, black where nothing changed, orange where something was added."""
 HEAT_COLOURS = [
     [0.0, "rgba(226,78,38,0)"],
     [0.35, "rgba(226,78,38,0.15)"],
@@ -52,13 +60,13 @@ HEAT_COLOURS = [
 
 
 @dataclass(frozen=True)
-class Mel:
+class MelImage:
     """A mel spectrogram to be drawn.
 
     Attributes:
         image: uint8 ``[bin, column]``; 255 is the loudest, 0 is 80 dB below it.
         frequencies: centre of each bin, in hertz, ascending.
-        seconds: length of the clip that the columns span.
+        seconds: time that the columns span; at most one column more than the clip.
     """
 
     image: npt.NDArray[np.uint8]
@@ -67,7 +75,7 @@ class Mel:
 
 
 @dataclass(frozen=True)
-class Heat:
+class HeatMap:
     """Where the model looked.
 
     Attributes:
@@ -125,7 +133,7 @@ def squeeze(image: npt.NDArray[Any], columns: int = COLUMNS) -> npt.NDArray[Any]
 def clip_figure(
     samples: npt.NDArray[Any],
     rate: int,
-    mel: Mel,
+    mel: MelImage,
     *,
     windows: Sequence[Window] = (),
     speech: Sequence[tuple[float, float]] | None = None,
@@ -144,7 +152,7 @@ def clip_figure(
 
     several = len(windows) > 1
     heights = [0.26, 0.2, 0.54] if several else [0.36, 0.64]
-    titles = ["Waveform", "Emotion over time", "Mel spectrogram"]
+    titles = [say("Waveform"), say("Emotion over time"), say("Mel spectrogram")]
     figure: Figure = make_subplots(
         rows=len(heights),
         cols=1,
@@ -168,7 +176,7 @@ def clip_figure(
     return figure
 
 
-def with_heat(figure: go.Figure, heat: Heat) -> go.Figure:
+def with_heat(figure: go.Figure, heat: HeatMap) -> go.Figure:
     """Return a copy of a clip's figure with where the model looked laid over its spectrogram.
 
     Args:
@@ -252,7 +260,7 @@ def _add_line(
 
 
 @dataclass(frozen=True)
-class Place:
+class TimelineLabel:
     """A name on the time line."""
 
     middle: float
@@ -260,10 +268,11 @@ class Place:
     colour: str
 
 
-def names(found: Sequence[Block]) -> list[Place]:
+def names(found: Sequence[TimelineBlock]) -> list[TimelineLabel]:
     """Return one name for each run of blocks of one emotion, a letter where it is short.
 
-    >>> [place.text for place in names([Block(0, 9, "joy", 0.5), Block(9, 9.4, "fear", 0.4)])]
+    >>> found = [TimelineBlock(0, 9, "joy", 0.5), TimelineBlock(9, 9.4, "fear", 0.4)]
+    >>> [place.text for place in names(found)]
     ['joy', 'F']
     """
     total = found[-1].end - found[0].start if found else 0.0
@@ -274,13 +283,13 @@ def names(found: Sequence[Block]) -> list[Place]:
         if emotion is None:
             continue
         share = (end - start) / total
-        text = emotion if share > 0.1 else LETTERS[emotion] if share > 0.025 else ""
+        text = say(emotion) if share > 0.1 else LETTERS[emotion] if share > 0.025 else ""
         ink = "#ffffff" if emotion in DARK else DARK_INK
-        places.append(Place(round((start + end) / 2, 3), text, ink))
+        places.append(TimelineLabel(round((start + end) / 2, 3), text, ink))
     return places
 
 
-def _mel(mel: Mel) -> go.Heatmap:
+def _mel(mel: MelImage) -> go.Heatmap:
     import plotly.graph_objects as go
 
     width = mel.seconds / mel.image.shape[1]
@@ -296,7 +305,7 @@ def _mel(mel: Mel) -> go.Heatmap:
     )
 
 
-def _heat(heat: Heat, bins: int) -> go.Heatmap:
+def _heat(heat: HeatMap, bins: int) -> go.Heatmap:
     import plotly.graph_objects as go
 
     rows = heat.values[:: max(1, len(heat.values) // 32)]
@@ -318,7 +327,7 @@ def _heat(heat: Heat, bins: int) -> go.Heatmap:
     )
 
 
-def _dress(figure: go.Figure, mel: Mel, seconds: float, several: bool, peak: float) -> None:
+def _dress(figure: go.Figure, mel: MelImage, seconds: float, several: bool, peak: float) -> None:
     ticks = [hertz for hertz in (125, 500, 1000, 2000, 4000, 8000) if hertz <= mel.frequencies[-1]]
     places = np.interp(ticks, mel.frequencies, np.arange(len(mel.frequencies)))
     last = 3 if several else 2
@@ -345,7 +354,7 @@ def _dress(figure: go.Figure, mel: Mel, seconds: float, several: bool, peak: flo
         autorange=False,
         **ROOM,
     )
-    figure.update_xaxes(title={"text": "seconds", "standoff": 6}, row=last, col=1)
+    figure.update_xaxes(title={"text": say("seconds"), "standoff": 6}, row=last, col=1)
     figure.update_yaxes(fixedrange=True, showgrid=False, zeroline=False, **ROOM)
     figure.update_yaxes(range=[-peak, peak], showticklabels=False, zeroline=True, row=1, col=1)
     if several:

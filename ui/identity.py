@@ -22,6 +22,8 @@ from typing import Any
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 LOCAL_NAME = "local"
+VISITOR = "visitor"
+"""The name that all share whom nobody knows."""
 
 _ONLY_SUGGEST = "It will be kept as a suggestion until somebody who may write reviews it."
 
@@ -47,6 +49,16 @@ class Annotator:
     may_train: bool = False
     may_suggest: bool = False
     reason: str = ""
+
+    @property
+    def may_hear(self) -> bool:
+        """They may see and hear the clips of this home: whoever may label may, and nobody else."""
+        return self.may_write
+
+    @property
+    def is_known(self) -> bool:
+        """The name is one person's, so that what was done under it is theirs."""
+        return self.name not in ("", VISITOR)
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,7 @@ class Identity:
         if self.mode == "local" and _asked_locally(request):
             return Annotator(LOCAL_NAME, may_write=True, may_train=True, may_suggest=True)
         return Annotator(
-            "visitor",
+            VISITOR,
             may_suggest=True,
             reason="This page can be reached from other machines and knows nobody, so labels "
             f"don't count (set SER_USERS to change that). {_ONLY_SUGGEST}",
@@ -109,7 +121,7 @@ class Identity:
         name = str((profile or {}).get("preferred_username", ""))
         if not name:
             reason = f"Sign in with Hugging Face to label under your name. {_ONLY_SUGGEST}"
-            return Annotator("visitor", may_suggest=True, reason=reason)
+            return Annotator(VISITOR, may_suggest=True, reason=reason)
         if name == self.owner or name in self.users:
             return Annotator(name, may_write=True, may_train=True, may_suggest=True)
         return Annotator(
@@ -171,9 +183,10 @@ def hash_password(password: str, salt: bytes | None = None) -> str:
 
 def verify_password(password: str, known: str) -> bool:
     """Say whether the password fits ``known``, which is plain or from ``hash_password``."""
+    salt = base64.urlsafe_b64decode(known.split("$")[1]) if is_hashed(known) else b"as long"
+    hashed = hash_password(password, salt)  # also beside a plain one: no name answers faster
     if is_hashed(known):
-        salt = base64.urlsafe_b64decode(known.split("$")[1])
-        return hmac.compare_digest(hash_password(password, salt), known)
+        return hmac.compare_digest(hashed, known)
     return bool(known) and hmac.compare_digest(password.encode(), known.encode())
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_core.emotions import EMOTIONS
+from ui.language import TABLES
 
 if TYPE_CHECKING:
     import gradio as gr
 
-STATIC = Path(__file__).resolve().parent / "static"
+HERE = Path(__file__).resolve().parent
 
 COLOURS: dict[str, str] = {
     "anger": "#d56044",
@@ -69,8 +72,16 @@ FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sa
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Consolas", "monospace")
 
 
+PARTS = ("segments", "offline", "mixed")
+"""Scripts and style sheets of a tab beside the one that has its name."""
+
+
+SAYS = re.compile(r'''(?:say\(|\b\w+Error: )"([^"]+)"''')
+"""Finds the sentences that a script says; those of the microphone's errors stand in a list."""
+
+
 def key_class(emotion: str) -> str:
-    """Return the class that lets a digit press the emotion's button (see static/page.js).
+    """Return the class that lets a digit press the emotion's button (see page.js).
 
     >>> key_class("anger")
     'key-Digit1'
@@ -194,14 +205,27 @@ def values() -> dict[str, Any]:
 
 
 def head() -> str:
-    """Return what the page's head needs: its own scripts, no remote file."""
-    scripts = [path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.js"))]
-    return "".join(f"<script>{script}</script>" for script in scripts)
+    """Return what the page's head needs: its own scripts and their sentences, no remote file."""
+    # In order of name: wavesurfer before its regions, which hang themselves onto it.
+    libraries = [path.read_text(encoding="utf-8") for path in sorted(HERE.glob("vendor/*.js"))]
+    own = _own("page.js", ".js")
+    used = {text for script in own for text in SAYS.findall(script)}
+    tables = {name: {t: table[t] for t in used & table.keys()} for name, table in TABLES.items()}
+    # "<" is written out, so that no sentence can end the script.
+    texts = json.dumps(tables, ensure_ascii=False).replace("<", "\\u003c")
+    every = [f"window.serTexts = {texts};", *libraries, *own]
+    return "".join(f"<script>{script}</script>" for script in every)
 
 
 def css() -> str:
     """Return the page's style sheet: the common one, then those of single tabs."""
-    common = STATIC / "style.css"
-    others = sorted(path for path in STATIC.glob("*.css") if path != common)
-    sheets = [path.read_text(encoding="utf-8") for path in (common, *others)]
-    return emotion_css() + "".join(sheets)
+    return emotion_css() + "".join(_own("style.css", ".css"))
+
+
+def _own(common: str, ending: str) -> list[str]:
+    """Return the common files, then those of each tab that the whole page needs."""
+    tabs = sorted(
+        path for path in HERE.glob(f"*/*{ending}") if path.stem in {path.parent.name, *PARTS}
+    )
+    others = sorted(path for path in HERE.glob(f"*{ending}") if path.name != common)
+    return [path.read_text(encoding="utf-8") for path in (HERE / common, *others, *tabs)]

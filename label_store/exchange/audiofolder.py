@@ -9,16 +9,15 @@ import csv
 import io
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from label_store import names
 from label_store.clips import write_whole
-from label_store.errors import SaveError, TableError
-from label_store.exchange.csv_table import read_csv, times
+from label_store.errors import SaveError
+from label_store.exchange.csv_table import times
 from label_store.exchange.formulas import defuse
-from label_store.exchange.rows import LabelRow, Table
+from label_store.exchange.rows import LabelRow
 
 AUDIO: Final = "audio"
 _HEAD: Final = ("file_name", "emotion", "original_name", "corpus", "clip", "start", "end")
@@ -73,34 +72,3 @@ def _place(row: LabelRow, path: Path, taken: dict[str, str]) -> str:
         name = f"{row.clip}{path.suffix}"
         taken[names.fold(name)] = row.clip
     return name
-
-
-def read_audiofolder(folder: Path) -> Table:
-    """Read an audiofolder's ``metadata.csv``, or the folders' names where it has none.
-
-    Args:
-        folder: the folder; without metadata each folder in it is an emotion.
-
-    Raises:
-        TableError: it is no audiofolder.
-    """
-    metadata = folder / "metadata.csv"
-    if metadata.is_file():
-        table = read_csv(metadata.read_bytes(), str(metadata))
-        return Table(tuple(map(_original, table.rows)), table.problems)
-    rows = [
-        LabelRow(f"{path.parent.name}/{path.name}", path.parent.name, line=line)
-        for line, path in enumerate(sorted(folder.glob("*/*")), 1)
-        if path.is_file() and not path.name.startswith(".")
-    ]
-    if not rows:
-        raise TableError(
-            f"{folder} has no metadata.csv and no folders with files named by emotion."
-        )
-    return Table(tuple(rows))
-
-
-def _original(row: LabelRow) -> LabelRow:
-    extra = dict(row.extra)
-    name = extra.pop("original_name", "")
-    return replace(row, file_name=name or row.file_name, extra=extra)

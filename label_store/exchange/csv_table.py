@@ -8,54 +8,48 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from label_store.errors import TableError
+from label_store.errors import LabelTableError
 from label_store.exchange.formulas import defuse, restore
-from label_store.exchange.rows import LabelRow, RowProblem, Table, build, collect, heading
+from label_store.exchange.rows import LabelRow, LabelTable, RowProblem, build, collect, heading
 
 MAX_BYTES: Final = 256 * 2**20
 _LIMIT = threading.Lock()
 
 
-def read_csv(data: bytes, name: str = "table.csv") -> Table:
-    """Read a table with at least a column for the file name and one for the emotion.
+def read_csv(data: bytes, name: str = "table.csv") -> LabelTable:
+    """Read a table that `to_csv` wrote and a person may have edited; formulas are restored.
 
-    UTF-8 with or without BOM, UTF-16 with BOM and CP1252; comma, semicolon, tab or bar; Excel's
-    ``sep=`` line; formulas that an export defused are restored.
+    Tables from elsewhere are read by whoever calls `label_store.exchange.plan`.
 
     Args:
-        data: the file's bytes.
+        data: the file's bytes, in UTF-8; comma or semicolon between cells.
         name: its name, for messages.
 
     Raises:
-        TableError: a needed column is missing, or it is no table.
+        LabelTableError: it is not UTF-8, not a table, or a needed column is missing.
     """
-    if len(data) > MAX_BYTES:
-        raise TableError(f"{name} has {len(data)} bytes; {MAX_BYTES} is the most.")
-    text = _decode(data, name)
-    first = text.split("\n", 1)[0].strip().strip('"')
-    delimiter = ""
-    skipped = 0
-    if first.casefold().startswith("sep=") and len(first) == 5:
-        delimiter, skipped = first[4], 1
-        text = text.split("\n", 1)[1] if "\n" in text else ""
-    delimiter = delimiter or _delimiter(text)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LabelTableError(
+            f"{name} is not UTF-8 (byte {error.start}); save it as UTF-8."
+        ) from error
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
     # csv's limit on a cell is the process's own; a long cell is to cost its row, not the table.
     with _LIMIT:
         before = csv.field_size_limit(MAX_BYTES)
         try:
             rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
         except csv.Error as error:
-            raise TableError(f"{name} is no table: {error}.") from error
+            raise LabelTableError(f"{name} is not a table: {error}.") from error
         finally:
             csv.field_size_limit(before)
-    while rows and not any(cell.strip() for cell in rows[0]):
-        rows.pop(0)
-        skipped += 1
     if not rows:
-        raise TableError(f"{name} is empty; a heading with Filename and Emotion is wanted.")
+        raise LabelTableError(f"{name} is empty; expected a heading with Filename and Emotion.")
     columns = [heading(restore(cell)) for cell in rows[0]]
     _require(columns, name)
-    return collect(_build(columns, rows[1:], skipped + 2))
+    return collect(_build(columns, rows[1:], 2))
 
 
 def _build(
@@ -79,32 +73,12 @@ def _build(
 
 
 def _require(columns: Sequence[str], name: str) -> None:
-    missing = [wanted for wanted in ("file_name", "emotion") if wanted not in columns]
+    missing = [expected for expected in ("file_name", "emotion") if expected not in columns]
     if missing:
         titles = {"file_name": "Filename", "emotion": "Emotion"}
-        wanted = " and ".join(titles[one] for one in missing)
+        expected = " and ".join(titles[one] for one in missing)
         found = ", ".join(column[:30] for column in columns[:12])
-        raise TableError(f"{name} has no column {wanted}; found were: {found}.")
-
-
-def _decode(data: bytes, name: str) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    else:
-        encodings = ["utf-8-sig", "cp1252"]
-    for encoding in encodings:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise TableError(f"{name} is neither UTF-8, UTF-16 nor CP1252 text; save it as UTF-8.")
-
-
-def _delimiter(text: str) -> str:
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    counts = {delimiter: first.count(delimiter) for delimiter in ",;\t|"}
-    best = max(counts, key=lambda delimiter: counts[delimiter])
-    return best if counts[best] else ","
+        raise LabelTableError(f"{name} has no column {expected}; found were: {found}.")
 
 
 def to_csv(rows: Sequence[LabelRow], *, delimiter: str = ",", bom: bool = False) -> bytes:

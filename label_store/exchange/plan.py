@@ -7,14 +7,26 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from label_store import names
-from label_store.event import LabelEvent, Saved
-from label_store.exchange.rows import LabelRow, RowProblem, Table
-from label_store.fold import State
+from label_store.consensus import seconds
+from label_store.event import LEVELS, LabelEvent, Saved
+from label_store.exchange.rows import (
+    INTENSITY,
+    SECOND_EMOTION,
+    LabelRow,
+    LabelTable,
+    RowProblem,
+    cell_of,
+)
+from label_store.fold import ClipView, State
+from label_store.journal import JournalEntry
 from label_store.store import LabelStore
+
+ROUNDING = 0.0011
+"""Seconds by which a time line's format may have moved an edge."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PlannedChange:
     """What an import would do with one row.
 
     Attributes:
@@ -23,6 +35,7 @@ class Change:
         kind: ``new``, ``relabel``, ``rename``, ``relabel+rename`` or ``same``.
         before: the importer's label for the clip now, "" = none.
         former_name: the clip's name now, "" = none.
+        second_emotion, intensity: what the row says beside the emotion; "" and None = nothing.
     """
 
     row: LabelRow
@@ -30,6 +43,24 @@ class Change:
     kind: str
     before: str = ""
     former_name: str = ""
+    second_emotion: str = ""
+    intensity: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The file that a row means.
+
+    Attributes:
+        clip: SHA-256 of its bytes.
+        file_name, corpus: its name inside its corpus.
+        remark: a sentence where the file is called otherwise than the row says, else "".
+    """
+
+    clip: str
+    file_name: str
+    corpus: str
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +74,7 @@ class ImportPlan:
         annotator: who imports.
     """
 
-    changes: tuple[Change, ...]
+    changes: tuple[PlannedChange, ...]
     problems: tuple[RowProblem, ...]
     heads: Mapping[str, str | None]
     annotator: str
@@ -57,13 +88,13 @@ class ImportPlan:
 
 def plan(
     store: LabelStore,
-    table: Table,
+    table: LabelTable,
     annotator: str,
     canonical: Callable[[str], str],
     *,
     refusal: type[Exception] = ValueError,
     corpus: str = "",
-    resolve: Callable[[str], str | None] | None = None,
+    locate: Callable[[LabelRow], Located | RowProblem | None] | None = None,
     keep_annotators: bool = False,
 ) -> ImportPlan:
     """Work out what an import would change; nothing is saved.
@@ -72,23 +103,34 @@ def plan(
         store: where to.
         table: what comes in.
         annotator: who imports; the labels become theirs.
-        canonical: returns an emotion's canonical name, or raises ``refusal``.
-        refusal: the exception whose text says why a word is no emotion.
+        canonical: returns an emotion's canonical name, "" for a word for "no emotion", or
+            raises ``refusal``.
+        refusal: the exception whose text says why a word is not an emotion.
         corpus: for rows that name none.
-        resolve: file name -> the clip's SHA-256, or None where there is no such file; rows whose
-            file nobody has are taken under their name and noted as ``missing-file``.
+        locate: row -> its file, None where there is no such file, or a problem where several fit.
+            A row whose file nobody has is taken under its name, noted as ``missing-file``, and
+            begins to count by itself when the file comes.
         keep_annotators: rows that name an annotator stay theirs (for tables that one trusts).
     """
     state = store.state()
     by_name = _by_name(state)
-    changes: list[Change] = []
+    changes: list[PlannedChange] = []
     problems = list(table.problems)
     seen: dict[tuple[str, object, object, str], LabelRow] = {}
     for raw in table.rows:
         row = _canonical(raw, canonical, refusal, corpus, problems)
         if row is None:
             continue
-        clip = _clip(row, by_name, resolve)
+        row, second, intensity = _beside(row, canonical, refusal, problems)
+        place = _place(row, by_name, state, locate)
+        if isinstance(place, RowProblem):
+            problems.append(place)
+            continue
+        if place is not None:
+            if place.remark:
+                problems.append(RowProblem(row.line, row.file_name, "wrong-name", place.remark))
+            row = replace(row, file_name=place.file_name, corpus=place.corpus or row.corpus)
+        clip = place.clip if place is not None else ""
         key = clip or f"name:{row.corpus}/{row.file_name}"
         who = row.annotator if keep_annotators and row.annotator else annotator
         same = (key, row.start, row.end, who)
@@ -97,9 +139,14 @@ def plan(
             continue
         seen[same] = row
         if not clip:
-            reason = "No such file is known; the label is kept under its name until there is one."
+            reason = (
+                "There is no such file yet. The label is kept under its name and begins to count "
+                "when the file comes."
+            )
             problems.append(RowProblem(row.line, row.file_name, "missing-file", reason))
-        changes.append(_change(replace(row, clip=clip, annotator=who), key, state))
+        named = place is None or place.clip == raw.clip
+        row = replace(row, clip=clip, annotator=who)
+        changes.append(_change(row, key, state, named, second, intensity))
     contradicted = {p.name for p in problems if p.kind == "conflicting-duplicate"}
     changes = [one for one in changes if one.row.file_name not in contradicted]
     heads = {one.key: state.clip(one.key).head for one in changes}
@@ -114,7 +161,7 @@ def apply(store: LabelStore, made: ImportPlan, *, session: str = "") -> list[Sav
     Args:
         store: the store that the plan was made for.
         made: the plan.
-        session: the sitting in which it happens.
+        session: the session in which it happens.
 
     Raises:
         StoreError: a clip was changed after the plan was made; nothing was saved.
@@ -135,7 +182,42 @@ def _canonical(
     except refusal as error:
         problems.append(RowProblem(row.line, row.file_name, "unknown-emotion", str(error)))
         return None
+    if not emotion:
+        reason = f"“{row.emotion[:40]}” is not an emotion; the row is left out."
+        problems.append(RowProblem(row.line, row.file_name, "no-emotion", reason))
+        return None
     return replace(row, emotion=emotion, corpus=row.corpus or corpus)
+
+
+def _beside(
+    row: LabelRow,
+    canonical: Callable[[str], str],
+    refusal: type[Exception],
+    problems: list[RowProblem],
+) -> tuple[LabelRow, str, int | None]:
+    """Return a row without its second emotion and intensity, and these two.
+
+    A column of that name with something else in it stays among the row's other columns; a second
+    emotion that is none is noted.
+    """
+    extra = dict(row.extra)
+    column, word = cell_of(row, SECOND_EMOTION)
+    second = ""
+    if word:
+        try:
+            second = canonical(word)
+        except refusal as error:
+            reason = f"{error} The label is taken without that second emotion."
+            problems.append(RowProblem(row.line, row.file_name, "second-emotion", reason))
+        else:
+            del extra[column]
+        if second == row.emotion:
+            second = ""
+    column, level = cell_of(row, INTENSITY)
+    intensity = int(level) if level in LEVELS else None
+    if intensity is not None:
+        del extra[column]
+    return replace(row, extra=extra), second, intensity
 
 
 def _by_name(state: State) -> dict[str, set[str]]:
@@ -143,24 +225,31 @@ def _by_name(state: State) -> dict[str, set[str]]:
     for view in state.clips():
         found.setdefault(names.fold(f"{view.corpus}/{view.file_name}"), set()).add(view.key)
         found.setdefault(names.fold(view.file_name), set()).add(view.key)
+    # A time line is called as its clip is, with another ending or none.
+    for name in list(found):
+        stem = name.rpartition(".")[0]
+        if stem and stem not in found and "/" not in name.rpartition(".")[2]:
+            found[stem] = found[name]
     return found
 
 
-def _clip(
+def _place(
     row: LabelRow,
     by_name: Mapping[str, Iterable[str]],
-    resolve: Callable[[str], str | None] | None,
-) -> str:
+    state: State,
+    locate: Callable[[LabelRow], Located | RowProblem | None] | None,
+) -> Located | RowProblem | None:
     if len(row.clip) == 64 and not set(row.clip) - set("0123456789abcdef"):
-        return row.clip
-    found = resolve(row.file_name) if resolve is not None else None
-    if found:
+        return Located(row.clip, row.file_name, row.corpus)
+    found = locate(row) if locate is not None else None
+    if found is not None:
         return found
     for name in (f"{row.corpus}/{row.file_name}", row.file_name):
         keys = [key for key in by_name.get(names.fold(name), ()) if not key.startswith("name:")]
         if len(keys) == 1:
-            return keys[0]
-    return ""
+            view = state.clip(keys[0])
+            return Located(keys[0], view.file_name or row.file_name, view.corpus or row.corpus)
+    return None
 
 
 def _twice(row: LabelRow, first: LabelRow) -> RowProblem:
@@ -171,22 +260,47 @@ def _twice(row: LabelRow, first: LabelRow) -> RowProblem:
     return RowProblem(row.line, first.file_name, "conflicting-duplicate", reason)
 
 
-def _change(row: LabelRow, key: str, state: State) -> Change:
+def _change(
+    row: LabelRow, key: str, state: State, renames: bool, second: str, intensity: int | None
+) -> PlannedChange:
     if key not in state:
-        return Change(row, key, "new")
+        return PlannedChange(row, key, "new", second_emotion=second, intensity=intensity)
     view = state.clip(key)
-    span = ("" if row.start is None else repr(row.start), "" if row.end is None else repr(row.end))
-    mine = view.votes.get(span, {}).get(row.annotator)
+    row, mine = _standing(row, view)
     before = mine.emotion if mine else ""
-    kinds = []
-    if before != row.emotion:
+    kinds: list[str] = []
+    if mine is not None and before == row.emotion:
+        # A table that says nothing of these takes nothing back.
+        second = second or mine.second_emotion
+        intensity = intensity or (int(mine.intensity) if mine.intensity else None)
+    given = (row.emotion, second, str(intensity or ""))
+    if mine is None or (before, mine.second_emotion, mine.intensity) != given:
         kinds.append("relabel" if before else "new")
-    if view.file_name and view.file_name != row.file_name:
+    # A name that a person gave goes over the one that a corpus has.
+    if renames and view.file_name and view.file_name != row.file_name:
         kinds.append("rename")
-    return Change(row, key, "+".join(kinds) or "same", before, view.file_name)
+    kind = "+".join(kinds) or "same"
+    return PlannedChange(row, key, kind, before, view.file_name, second, intensity)
 
 
-def _events(change: Change, session: str) -> Iterable[LabelEvent]:
+def _standing(row: LabelRow, view: ClipView) -> tuple[LabelRow, JournalEntry | None]:
+    """Return the row and the label of the same annotator that it is about, if there is one.
+
+    Formats round to milliseconds: what lies so near to a label that stands means that label.
+    """
+    for span, by in view.annotations.items():
+        if row.annotator in by and _near(row.start, span[0]) and _near(row.end, span[1]):
+            return replace(row, start=seconds(span)[0], end=seconds(span)[1]), by[row.annotator]
+    return row, None
+
+
+def _near(time: float | None, cell: str) -> bool:
+    if time is None or not cell:
+        return time is None and not cell
+    return abs(time - float(cell)) <= ROUNDING
+
+
+def _events(change: PlannedChange, session: str) -> Iterable[LabelEvent]:
     row = change.row
     if "rename" in change.kind:
         yield LabelEvent(
@@ -207,6 +321,8 @@ def _events(change: Change, session: str) -> Iterable[LabelEvent]:
             file_name=row.file_name,
             corpus=row.corpus,
             emotion=row.emotion,
+            second_emotion=change.second_emotion,
+            intensity=change.intensity,
             start=row.start,
             end=row.end,
             extra=dict(row.extra),

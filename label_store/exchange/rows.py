@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
 
 from label_store import names
 from label_store.consensus import ConsensusLabel, consensus
@@ -23,6 +23,10 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "annotator": ("rater", "completed_by"),
 }
 """Column names that mean the same, upper and lower case and spaces aside."""
+
+SECOND_EMOTION: Final = "Second emotion"
+INTENSITY: Final = "Intensity"
+"""Columns that come and go beside the others, in tables where some label has them."""
 
 DERIVED: Final = frozenset({"annotators", "distribution", "reviewed", "revision"})
 """Columns of our own exports that an import computes anew."""
@@ -71,7 +75,7 @@ class RowProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LabelTable:
     """What a table holds: rows that can be read, and those that can't with their reasons."""
 
     rows: tuple[LabelRow, ...]
@@ -114,7 +118,7 @@ def build(line: int, cells: Mapping[str, str]) -> LabelRow | RowProblem:
         return RowProblem(line, name[:80], kind, f"The file name “{name[:80]}” {wrong}.")
     emotion = cells.get("emotion", "").strip()
     if not emotion or len(emotion) > MAX_CELL or names.has_control(emotion):
-        reason = f"“{emotion[:40]}” is no emotion; a word like joy is wanted."
+        reason = f"“{emotion[:40]}” is not an emotion; expected a word like joy."
         return RowProblem(line, name[:80], "unknown-emotion", reason)
     try:
         start, end = _seconds(cells.get("start", "")), _seconds(cells.get("end", ""))
@@ -144,7 +148,7 @@ def _seconds(cell: str) -> float | None:
     return value
 
 
-def collect(found: Iterable[LabelRow | RowProblem]) -> Table:
+def collect(found: Iterable[LabelRow | RowProblem]) -> LabelTable:
     """Return a table of what `build` gave."""
     rows: list[LabelRow] = []
     problems: list[RowProblem] = []
@@ -153,7 +157,72 @@ def collect(found: Iterable[LabelRow | RowProblem]) -> Table:
             rows.append(one)
         else:
             problems.append(one)
-    return Table(tuple(rows), tuple(problems))
+    return LabelTable(tuple(rows), tuple(problems))
+
+
+class SpeechRow(Protocol):
+    """A row as the reader of tables from elsewhere gives it."""
+
+    @property
+    def line(self) -> int: ...
+    @property
+    def file_name(self) -> str: ...
+    @property
+    def emotion(self) -> str: ...
+    @property
+    def start(self) -> float | None: ...
+    @property
+    def end(self) -> float | None: ...
+    @property
+    def corpus(self) -> str: ...
+    @property
+    def clip(self) -> str: ...
+    @property
+    def annotator(self) -> str: ...
+    @property
+    def extra(self) -> Mapping[str, str]: ...
+
+
+class SpeechProblem(Protocol):
+    """A row that the reader of tables from elsewhere could not take."""
+
+    @property
+    def line(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+
+
+def label_table(rows: Iterable[SpeechRow], problems: Iterable[SpeechProblem] = ()) -> LabelTable:
+    """Return rows that were read elsewhere as rows to import; what can't be stored is a problem.
+
+    Args:
+        rows, problems: as the reader gave them.
+    """
+    found: list[LabelRow | RowProblem] = [
+        RowProblem(one.line, one.name, one.kind, one.reason) for one in problems
+    ]
+    for row in rows:
+        cells = {
+            "file_name": row.extra.get("original_name", "") or row.file_name,
+            "emotion": row.emotion or "-",
+            "corpus": row.corpus,
+            "clip": row.clip,
+            "annotator": row.annotator,
+        }
+        cells |= {
+            name: cell
+            for name, cell in row.extra.items()
+            if name != "original_name" and name.casefold() not in cells
+        }
+        one = build(row.line, cells)
+        if isinstance(one, LabelRow):
+            one = replace(one, start=row.start, end=row.end)
+        found.append(one)
+    return collect(found)
 
 
 def rows_of(store: LabelStore, trusted: Collection[str] | None = None) -> list[LabelRow]:
@@ -178,11 +247,28 @@ def rows_of(store: LabelStore, trusted: Collection[str] | None = None) -> list[L
             one.clip_hash,
             one.start,
             one.end,
-            extra=extras.get(one.revision, {}),
+            extra=dict(extras.get(one.revision, {})) | _beside(one),
         )
         for one in order
         if one.revision in state.by_id
     ]
+
+
+def _beside(label: ConsensusLabel) -> dict[str, str]:
+    found = {SECOND_EMOTION: label.second_emotion, INTENSITY: str(label.intensity or "")}
+    return {name: cell for name, cell in found.items() if cell}
+
+
+def cell_of(row: LabelRow, column: str) -> tuple[str, str]:
+    """Return a column beside the others as the row calls it, and its cell; ("", "") without one.
+
+    >>> cell_of(LabelRow("a.wav", "joy", extra={"second_emotion": " fear "}), SECOND_EMOTION)
+    ('second_emotion', 'fear')
+    """
+    for name, cell in row.extra.items():
+        if re.sub(r"[\s_-]+", " ", name.strip()).casefold() == column.casefold() and cell.strip():
+            return name, cell.strip()
+    return "", ""
 
 
 def _extras(store: LabelStore, labels: Iterable[ConsensusLabel]) -> dict[str, Mapping[str, str]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ser_core.augment.effect import Effect, Parameter, Samples
 from ser_core.augment.noises import NoiseFolder
-from ser_core.augment.recipes import RECIPES
+from ser_core.augment.recipes import RECIPES, find_recipe
 from ser_core.augment.table import find
 from ser_core.errors import AugmentError
 
@@ -85,7 +85,7 @@ class DrawnChain:
             noises: the folder that background recordings were drawn from.
 
         Raises:
-            AugmentError: the list is no drawn chain, for instance because a range is left in it.
+            AugmentError: the list is not a drawn chain, for instance because a range is left in it.
         """
         chain = Chain.from_json(recipe, noises)
         steps = []
@@ -93,7 +93,7 @@ class DrawnChain:
             where = f"Step {number} ({step.effect.name})"
             values = {name: low for name, (low, high) in step.ranges.items() if low == high}
             if len(values) < len(step.ranges) or step.probability != 1.0:
-                raise AugmentError(f"{where}: a drawn chain has no ranges and no “p”.")
+                raise AugmentError(f"{where}: a drawn chain takes neither ranges nor “p”.")
             if len(step.fixed) < len(_drawn_beside(step.effect)):
                 beside = ", ".join(_drawn_beside(step.effect))
                 raise AugmentError(f"{where}: a drawn chain has {beside} there.")
@@ -274,8 +274,9 @@ def augment(
 def _parsed(recipe: str | Iterable[Mapping[str, Any]]) -> Sequence[Any]:
     parsed: Any = recipe
     if isinstance(recipe, str):
-        if recipe.strip() in RECIPES:
-            return RECIPES[recipe.strip()]
+        steps = find_recipe(recipe.strip())
+        if steps is not None:
+            return steps
         try:
             parsed = json.loads(recipe)
         except (ValueError, RecursionError) as error:

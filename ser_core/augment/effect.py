@@ -60,7 +60,7 @@ class Parameter:
             where: the step it stands in, for the message.
 
         Raises:
-            AugmentError: it is no finite number, lies outside the range, or must be whole.
+            AugmentError: it is not a finite number, lies outside the range, or must be whole.
         """
         unit = f" {self.unit}" if self.unit else ""
         allowed = f"between {self.low:g} and {self.high:g}{unit}"
@@ -156,7 +156,7 @@ class Effect:
         """
         if strength not in self.strengths:
             raise AugmentError(
-                f"“{strength:.40}” is no strength; use one of {', '.join(self.strengths)}."
+                f"“{strength:.40}” is not a strength; use one of {', '.join(self.strengths)}."
             )
         return {"name": self.name, **self.defaults(), **self.strengths[strength]}
 

@@ -20,7 +20,7 @@ EFFECTS = (
     Effect(
         "gain",
         "Gain",
-        "Makes the clip louder or quieter; what goes beyond full scale is cut when it is played.",
+        "Makes the clip louder or quieter; beyond full scale it is turned down to be played.",
         (Parameter("gain", "dB", -40, 20, 0, 1, "Above 0 is louder; 6 dB is twice as much."),),
         _gain,
         {"mild": {"gain": -6}, "medium": {"gain": -14}, "strong": {"gain": -26}},

@@ -1,11 +1,11 @@
-"""Recipes with a name: the seeds' training chain, what the default model trains with, places."""
+"""Recipes with a name: the baseline's training chain, the default model's, places."""
 
 from __future__ import annotations
 
 from typing import Any
 
 RECIPES: dict[str, list[dict[str, Any]]] = {
-    "seed": [
+    "baseline": [
         {"name": "amplitude_noise", "amplitude": [0.001, 0.015], "p": 0.5},
         {"name": "time_stretch", "rate": [0.8, 1.25], "keep_length": 1, "p": 0.5},
         {"name": "pitch_shift", "semitones": [-4, 4], "p": 0.5},
@@ -39,4 +39,15 @@ RECIPES: dict[str, list[dict[str, Any]]] = {
         {"name": "gaussian_noise", "snr": 18},
     ],
 }
-"""Recipes by name; the first is the seeds' chain, the second what the default model trains with."""
+"""Recipes by name; the first two train the baseline and the default model."""
+
+_ALIASES = {"seed": "baseline"}
+
+
+def find_recipe(name: str) -> list[dict[str, Any]] | None:
+    """Return the steps of a recipe by its name, or by a former one; None where there is none.
+
+    >>> find_recipe("seed") == RECIPES["baseline"], find_recipe("street")
+    (True, None)
+    """
+    return RECIPES.get(_ALIASES.get(name, name))

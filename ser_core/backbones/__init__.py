@@ -1,32 +1,34 @@
-"""Backbones by name: feature map to logits."""
+"""Backbones by name: feature map to logits. Naming them imports no torch."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from ser_core.backbones.attention import Attention
-from ser_core.backbones.base import Backbone
-from ser_core.backbones.cnn import CNN
-from ser_core.backbones.conv1d import AlexNet1d, ResNet1d
-from ser_core.backbones.image import DenseNet161, ResNet50, ResNeXt50
-from ser_core.backbones.pooling import Pooling
-from ser_core.backbones.recurrent import BiGRU, BiLSTM
 from ser_core.errors import SpecificationError
+from ser_core.lazy import LazyTable
 
-BACKBONES: dict[str, type[Backbone]] = {
-    "resnet50": ResNet50,
-    "densenet161": DenseNet161,
-    "resnext50_32x4d": ResNeXt50,
-    "cnn": CNN,
-    "resnet1d": ResNet1d,
-    "alexnet1d": AlexNet1d,
-    "bigru": BiGRU,
-    "bilstm": BiLSTM,
-    "attention": Attention,
-    "pooling": Pooling,
-}
+if TYPE_CHECKING:
+    from ser_core.backbones.base import Backbone
+
+BACKBONES: Mapping[str, type[Backbone]] = LazyTable(
+    {
+        "resnet50": "ser_core.backbones.image:ResNet50",
+        "densenet161": "ser_core.backbones.image:DenseNet161",
+        "resnext50_32x4d": "ser_core.backbones.image:ResNeXt50",
+        "cnn": "ser_core.backbones.cnn:CNN",
+        "resnet1d": "ser_core.backbones.conv1d:ResNet1d",
+        "alexnet1d": "ser_core.backbones.conv1d:AlexNet1d",
+        "bigru": "ser_core.backbones.recurrent:BiGRU",
+        "bilstm": "ser_core.backbones.recurrent:BiLSTM",
+        "attention": "ser_core.backbones.attention:Attention",
+        "pooling": "ser_core.backbones.pooling:Pooling",
+        "layer_pooling": "ser_core.backbones.layer_pooling:LayerPooling",
+    }
+)
+"""Every backbone. A new one is one file and one line here."""
 
 _WHY_NOT: dict[str, str] = {
     "sequence": (
@@ -76,6 +78,13 @@ def build_backbone(
             f"{name} has no parameter {', '.join(unknown)}. It takes: {', '.join(sorted(known))}."
         )
     return kind(channels=channels, bins=bins, classes=classes, **parameters)  # type: ignore[call-arg]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch when it is asked for (PEP 562)."""
+    if name != "Backbone":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"{__name__}.base").Backbone
 
 
 __all__ = ["BACKBONES", "Backbone", "build_backbone"]

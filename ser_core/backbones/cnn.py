@@ -50,11 +50,11 @@ class CNN(Backbone):
         super().__init__()
         check_counts(self.name, base_width=base_width, depth=depth, hidden=hidden)
         check_share(self.name, dropout)
-        self._least = 2**depth
-        if bins < self._least:
+        self.least = 2**depth
+        if bins < self.least:
             raise SpecificationError(
                 f"{self.name}: {depth} blocks halve the bins to nothing; {bins} bins are given, "
-                f"{self._least} needed. Take a smaller depth or more bins."
+                f"{self.least} needed. Take a smaller depth or more bins."
             )
         blocks: list[nn.Module] = []
         inputs, outputs = channels, base_width
@@ -90,7 +90,7 @@ class CNN(Backbone):
 
     def embed(self, features: FeatureMap) -> Tensor:
         """Return the hidden layer over the average of the last maps, ``[batch, hidden]``."""
-        short = self._least - features.values.shape[-1]
+        short = self.least - features.values.shape[-1]
         maps, valid = self.maps(F.pad(features.values, (0, max(short, 0))), features.lengths)
         embedding: Tensor = self.drop(self.hidden(masked_mean(maps, valid)).relu())
         return embedding

@@ -61,7 +61,8 @@ class ImageBackbone(Backbone):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("picture",)
-    least: ClassVar[int] = 32
+    least = 32
+    last_stage: ClassVar[tuple[str, ...]] = ("layer4.",)
     net: nn.Module
 
     def __init__(
@@ -90,7 +91,7 @@ class ImageBackbone(Backbone):
         if weights is None:
             _calm(net)
         self.net = self._adapt(net, channels)
-        # The blocks are run by hand, so the last maps are no module's output but this one's, and
+        # The blocks are run by hand, so the last maps are the output of this module alone, and
         # whoever explains a prediction looks at the outputs of modules.
         self.last = nn.Identity()
         self.dropout = nn.Dropout(dropout)
@@ -116,6 +117,14 @@ class ImageBackbone(Backbone):
     def _maps(self, values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Return the last maps and how many of their frames are valid."""
         raise NotImplementedError
+
+    def last_parameters(self) -> list[nn.Parameter]:
+        """Return the weights of the network's last stage."""
+        return [
+            weight
+            for name, weight in self.net.named_parameters()
+            if name.startswith(self.last_stage)
+        ]
 
     def embed(self, features: FeatureMap) -> Tensor:
         """Return the average of the last maps over valid frames, ``[batch, width]``."""
@@ -166,6 +175,7 @@ class DenseNet161(ImageBackbone):
     """
 
     name: ClassVar[str] = "densenet161"
+    last_stage = ("features.denseblock4.", "features.norm5.")
     width = 2208
 
     def _adapt(self, net: nn.Module, channels: int) -> nn.Module:

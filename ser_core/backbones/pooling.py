@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -14,6 +15,12 @@ from ser_core.frontends.base import FeatureMap
 KINDS: dict[str, str] = {
     "statistics": "mean and standard deviation over valid frames",
     "attentive": "mean and standard deviation with learned weights over valid frames",
+}
+
+NORMS: dict[str, str] = {
+    "none": "no batch norm",
+    "hidden": "batch norm of each layer of the MLP",
+    "all": "and of the statistics in front of it",
 }
 
 
@@ -39,7 +46,7 @@ class AttentivePooling(nn.Module):
             mask: True where a frame is valid, ``[batch, frame]``.
         """
         scores = self.score(values).masked_fill(~mask[:, None, :], -torch.inf)
-        return _moments(values, scores.softmax(dim=-1), self.deviation)
+        return moments(values, scores.softmax(dim=-1), self.deviation)
 
 
 class Pooling(Backbone):
@@ -55,14 +62,17 @@ class Pooling(Backbone):
         kind: a key of ``KINDS``.
         hidden: units of each layer of the MLP.
         layers: layers of the MLP in front of the classifier.
+        sizes: units of each layer, where they differ; they go over ``hidden`` and ``layers``.
+        norm: a key of ``NORMS``.
         dropout: share dropped behind each layer.
 
     Raises:
-        SpecificationError: an unknown kind or a parameter out of its range.
+        SpecificationError: an unknown kind or norm, or a parameter out of its range.
     """
 
     name: ClassVar[str] = "pooling"
     takes: ClassVar[tuple[str, ...]] = ("picture", "sequence", "vector")
+    head_names = ("perceptron", "classifier")
 
     def __init__(
         self,
@@ -73,39 +83,72 @@ class Pooling(Backbone):
         kind: str = "statistics",
         hidden: int = 256,
         layers: int = 2,
+        sizes: Sequence[int] = (),
+        norm: str = "none",
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
         check_counts(self.name, hidden=hidden, layers=layers)
+        check_counts(self.name, **{f"sizes[{i}]": size for i, size in enumerate(sizes)})
         check_share(self.name, dropout)
-        if kind not in KINDS:
-            raise SpecificationError(
-                f"{self.name}: no kind “{kind}”. Known are: {', '.join(KINDS)}."
-            )
+        for what, value, known in (("kind", kind, KINDS), ("norm", norm, NORMS)):
+            if value not in known:
+                raise SpecificationError(
+                    f"{self.name}: no {what} “{value}”. Known are: {', '.join(known)}."
+                )
         rows = channels * bins
         self.pool = AttentivePooling(rows) if kind == "attentive" else None
-        steps: list[nn.Module] = []
-        for index in range(layers):
-            steps += [nn.Linear(hidden if index else 2 * rows, hidden)]
-            steps += [nn.ReLU(), nn.Dropout(dropout)]
-        self.perceptron = nn.Sequential(*steps)
-        self.width = hidden
-        self.classifier = nn.Linear(hidden, classes)
-        self._json = {"kind": kind, "hidden": hidden, "layers": layers, "dropout": dropout}
+        widths = list(sizes) or [hidden] * layers
+        self.perceptron = perceptron(2 * rows, widths, norm, dropout)
+        self.width = widths[-1]
+        self.classifier = nn.Linear(self.width, classes)
+        self._json = {
+            "kind": kind,
+            "hidden": hidden,
+            "layers": layers,
+            "sizes": list(sizes),
+            "norm": norm,
+            "dropout": dropout,
+        }
 
     def embed(self, features: FeatureMap) -> Tensor:
-        """Return the MLP's last layer, ``[batch, hidden]``."""
+        """Return the MLP's last layer, ``[batch, width]``."""
+        embedding: Tensor = self.perceptron(self.pooled(features))
+        return embedding
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Return logits of mean and deviation, ``[batch, 2 * channel * bin]``."""
+        logits: Tensor = self.classifier(self.perceptron(pooled))
+        return logits
+
+    def pooled(self, features: FeatureMap) -> Tensor:
+        """Return mean and deviation of each row over time, ``[batch, 2 * channel * bin]``."""
         rows, mask = fold(features), features.mask
         if self.pool is None:
             even = mask.to(rows.dtype) / features.lengths[:, None].to(rows.dtype)
-            statistics = _moments(rows, even[:, None, :], deviation=True)
-        else:
-            statistics = self.pool(rows, mask)
-        embedding: Tensor = self.perceptron(statistics)
-        return embedding
+            return moments(rows, even[:, None, :], deviation=True)
+        weighted: Tensor = self.pool(rows, mask)
+        return weighted
 
 
-def _moments(values: Tensor, weights: Tensor, deviation: bool) -> Tensor:
+def perceptron(rows: int, widths: Sequence[int], norm: str, dropout: float) -> nn.Sequential:
+    """Return the layers between statistics and classifier.
+
+    Args:
+        rows: size of the statistics.
+        widths: units of each layer.
+        norm: a key of ``NORMS``.
+        dropout: share dropped behind each layer.
+    """
+    steps: list[nn.Module] = [nn.BatchNorm1d(rows)] if norm == "all" else []
+    for before, width in zip([rows, *widths], widths, strict=False):
+        steps += [nn.Linear(before, width)]
+        steps += [nn.BatchNorm1d(width)] if norm != "none" else []
+        steps += [nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*steps)
+
+
+def moments(values: Tensor, weights: Tensor, deviation: bool) -> Tensor:
     """Return the mean and, beside it, the deviation under weights that sum to 1 over frames."""
     mean = (values * weights).sum(dim=-1)
     if not deviation:

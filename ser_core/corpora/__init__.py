@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from ser_core.corpora.audit import counts, examine
+from ser_core.audio import AUDIO_ENDINGS
+from ser_core.corpora.audit import counts, examine, summary
 from ser_core.corpora.base import Reader, require_folder
 from ser_core.corpora.clip import Clip, Problem, Reading
-from ser_core.corpora.cremad import CremaD
-from ser_core.corpora.emodb import EmoDb
-from ser_core.corpora.kaggle import Kaggle
-from ser_core.corpora.nemo import Nemo
-from ser_core.corpora.ravdess import Ravdess
-from ser_core.corpora.ravdess_song import RavdessSong
-from ser_core.corpora.savee import Savee
-from ser_core.corpora.table import Table
-from ser_core.corpora.tess import Tess
-from ser_core.corpora.urdu import Urdu
+from ser_core.corpora.registry import GRAMMARS, READERS
+from ser_core.corpora.table import TableCorpus, find_tables
 from ser_core.errors import CorpusError
 
 __all__ = [
@@ -29,61 +22,73 @@ __all__ = [
     "Reading",
     "counts",
     "examine",
+    "open_corpus",
     "read",
     "read_all",
+    "read_folders",
+    "summary",
 ]
-
-_GRAMMARS: tuple[Reader, ...] = (
-    EmoDb(),
-    Ravdess(),
-    RavdessSong(),
-    CremaD(),
-    Tess(),
-    Savee(),
-    Nemo(),
-    Urdu(),
-)
-READERS: dict[str, Reader] = {one.name: one for one in (*_GRAMMARS, Kaggle(_GRAMMARS), Table())}
-"""Every reader by its name. A new corpus is one file and one line here."""
 
 ARCHIVE_ENDINGS: frozenset[str] = frozenset({".zip"})
 """Endings, lower case, of the archives that are unpacked."""
 
 
 def _by_name(label: str) -> Reader | None:
-    wanted = label.casefold()
-    return next((one for one in READERS.values() if wanted in one.folder_names), None)
+    expected = label.casefold()
+    return next((one for one in READERS.values() if expected in one.folder_names), None)
 
 
 def _detect(folder: Path) -> Reader:
-    if READERS["table"].detect(folder):
-        return READERS["table"]
-    shares = {one.name: one.detect(folder) for one in _GRAMMARS}
+    table, folders = READERS["table"], READERS["folders"]
+    shares = {one.name: one.detect(folder) for one in GRAMMARS}
     best = max(shares, key=lambda name: shares[name])
+    if table.detect(folder) and not (shares[best] >= 0.95 and _own_tables_only(folder, best)):
+        return table
     # A mixture is one only where no corpus alone explains the names.
     if shares[best] < 0.95 and READERS["kaggle"].detect(folder) > shares[best]:
         return READERS["kaggle"]
-    if shares[best] == 0.0:
-        raise CorpusError(
-            f"{folder}: its files follow no known corpus. Known are: {', '.join(READERS)}. "
-            "Give the name of the reader, or put a table with the columns Filename,Emotion beside "
-            "the audio."
-        )
-    return READERS[best]
+    if shares[best] < 0.5 and folders.detect(folder) > shares[best]:
+        return folders
+    if shares[best] > 0.0:
+        return READERS[best]
+    if find_tables(folder):
+        return table
+    raise CorpusError(
+        f"{folder}: its files follow no known corpus. Known are: {', '.join(READERS)}. Put a table "
+        "with the columns Filename,Emotion beside the audio, sort it into folders named by "
+        "emotion, or give the name of the reader."
+    )
 
 
-def _opened(path: Path, cache: Path | None) -> Path:
-    """Return the folder of a corpus, unpacked first where it is an archive."""
+_OWN_TABLES = {"nemo": frozenset({"data.tsv"})}
+"""Tables that a corpus itself comes with; its file names say the same and more."""
+
+
+def _own_tables_only(folder: Path, corpus: str) -> bool:
+    own = _OWN_TABLES.get(corpus, frozenset())
+    return all(path.name in own for path, _ in find_tables(folder, deepest=0))
+
+
+def open_corpus(path: Path, cache: Path | None) -> Path:
+    """Return the folder of a corpus, unpacked first where it is an archive.
+
+    Args:
+        path: a folder, or a zip archive of one.
+        cache: folder into which an archive is unpacked; None = archives are refused.
+
+    Raises:
+        CorpusError: no such folder, an unsafe archive, or one without a cache.
+    """
     if path.suffix.casefold() not in ARCHIVE_ENDINGS or path.is_dir():
         return require_folder(path)
     if cache is None:
         raise CorpusError(
             f"{path}: an archive. Unpack it, or give a cache folder to unpack it into."
         )
-    from ser_core.unpack import unpack
+    from ser_core.corpora.unpack import unpack
 
     folder = unpack(path, cache)
-    # The one folder that wraps a whole corpus is no part of its clips' keys.
+    # The one folder that wraps a whole corpus is not part of its clips' keys.
     while len(inside := [one for one in folder.iterdir() if one.name != "__MACOSX"]) == 1:
         known = inside[0].name.casefold() == path.stem.casefold() or _by_name(inside[0].name)
         if not inside[0].is_dir() or not known:
@@ -111,7 +116,7 @@ def read(
     if name is not None and name not in READERS:
         raise CorpusError(f"“{name}” is not a corpus known here. Known are: {', '.join(READERS)}.")
     path = Path(folder)
-    opened = _opened(path, None if cache is None else Path(cache))
+    opened = open_corpus(path, None if cache is None else Path(cache))
     if name is not None:
         return READERS[name].read(opened)
     reader = _by_name(path.stem if path.is_file() else path.name) or _by_name(opened.name)
@@ -124,7 +129,17 @@ def read_all(
     *,
     cache: str | Path | None = None,
 ) -> list[Reading]:
-    """Read every corpus under a folder.
+    """Read every corpus under a folder; as `read_folders`, without the folders."""
+    return [reading for _, reading in read_folders(root, names, cache=cache)]
+
+
+def read_folders(
+    root: str | Path,
+    names: Collection[str] | None = None,
+    *,
+    cache: str | Path | None = None,
+) -> list[tuple[Path, Reading]]:
+    """Read every corpus under a folder, and say where each one's files lie.
 
     Args:
         root: folder whose folders (and zip archives, given a cache) are corpora: ``<root>/emodb``.
@@ -132,16 +147,19 @@ def read_all(
         cache: folder into which archives are unpacked.
 
     Returns:
-        One reading for each corpus, in the order of their folders. A folder in which no corpus is
-        found yields a reading without clips whose problem says so.
+        The folder and the reading of each corpus, in the order of their names; an archive's folder
+        is the one into which it was unpacked. A folder in which no corpus is found yields a reading
+        without clips whose problem says so.
 
     Raises:
         CorpusError: no such folder, or a named corpus that is not there.
     """
     root = require_folder(Path(root))
     store = None if cache is None else Path(cache)
-    readings: list[Reading] = []
+    readings: list[tuple[Path, Reading]] = []
     found: set[str] = set()
+    if names is None and (loose := _loose(root)) is not None:
+        readings.append((root, loose))
     for path in sorted(root.iterdir()):
         archive = path.is_file() and path.suffix.casefold() in ARCHIVE_ENDINGS
         if path.name.startswith(".") or not (path.is_dir() or archive):
@@ -153,21 +171,40 @@ def read_all(
         if names is not None and known is not None and not {known.name, label} & set(names):
             continue
         try:
-            opened = _opened(path, store)
+            opened = open_corpus(path, store)
             reader = known or _detect(opened)
             if names is not None and not {reader.name, label} & set(names):
                 continue
-            readings.append(reader.read(opened))
+            readings.append((opened, reader.read(opened)))
             found |= {reader.name, label}
         except CorpusError as error:
             if names is not None and (known is not None or label in names):
                 raise
             if names is None:
                 problem = Problem(path.name, "unknown-corpus", str(error))
-                readings.append(Reading(label, (), (problem,)))
+                readings.append((path, Reading(label, (), (problem,))))
     missing = sorted(set(names or ()) - found)
     if missing:
         raise CorpusError(
             f"{root}: no corpus called {', '.join(missing)}. Expected it in {root / missing[0]}."
         )
     return readings
+
+
+def _loose(root: Path) -> Reading | None:
+    """Return what lies in the folder of corpora itself, where each corpus has its own folder."""
+    audio = any(path.suffix.casefold() in AUDIO_ENDINGS for path in root.iterdir())
+    tables = find_tables(root, deepest=0)
+    if tables and audio:
+        return TableCorpus().read(root, deep=False)
+    where = f"Put it with its audio into a folder of its own, such as {root / 'mine'}."
+    if tables:
+        reason = f"the table lies in the folder of corpora itself, without its audio. {where}"
+        return Reading(root.name, (), (Problem(tables[0][0].name, "misplaced", reason),))
+    if audio:
+        reason = (
+            f"audio lies in the folder of corpora itself, and no table names it. {where} The table "
+            "has the columns Filename,Emotion."
+        )
+        return Reading(root.name, (), (Problem(root.name, "misplaced", reason),))
+    return None

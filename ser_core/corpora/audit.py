@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ser_core.corpora.clip import Clip, Problem, Reading
+from ser_core.corpora.grouping import equal_contents
 from ser_core.errors import AudioError
 
 Ticker = Callable[[int, int], None]
@@ -27,8 +28,6 @@ def examine(reading: Reading, *, decode: bool = True, progress: Ticker | None = 
     Returns:
         The reading with fewer clips and more problems; nothing is lost between the two.
     """
-    from ser_core.grouping import equal_contents
-
     problems: dict[int, Problem] = {}
     clips = list(reading.clips)
     present = []
@@ -38,7 +37,8 @@ def examine(reading: Reading, *, decode: bool = True, progress: Ticker | None = 
         else:
             problems[index] = _problem(clip, "missing-file", "the file is gone.")
     for places in equal_contents([clips[index] for index in present]):
-        problems |= _equal(clips, [present[place] for place in places], "bytes")
+        for same in _by_segment(clips, [present[place] for place in places]):
+            problems |= _equal(clips, same, "bytes")
     if decode:
         sounds: dict[str, list[int]] = {}
         for done, index in enumerate(present, start=1):
@@ -50,8 +50,9 @@ def examine(reading: Reading, *, decode: bool = True, progress: Ticker | None = 
                     sounds.setdefault(heard, []).append(index)
             if progress is not None:
                 progress(done, len(present))
-        for same in sounds.values():
-            problems |= _equal(clips, same, "sound")
+        for alike in sounds.values():
+            for same in _by_segment(clips, alike):
+                problems |= _equal(clips, same, "sound")
     kept = tuple(clip for index, clip in enumerate(clips) if index not in problems)
     found = tuple(problems[index] for index in sorted(problems))
     return Reading(reading.corpus, kept, (*reading.problems, *found))
@@ -64,6 +65,30 @@ def counts(reading: Reading) -> dict[str, int]:
     {'silent': 1}
     """
     return dict(Counter(problem.kind for problem in reading.problems).most_common())
+
+
+def summary(problems: Iterable[Problem]) -> list[str]:
+    """Return one sentence for each kind of problem: how many, and the first of them.
+
+    >>> summary([Problem("a.wav", "silent", "it holds no sound.")])
+    ['1 × silent, for example a.wav: it holds no sound.']
+    """
+    kinds: dict[str, list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault(problem.kind, []).append(problem)
+    ranked = sorted(kinds.items(), key=lambda one: -len(one[1]))
+    return [
+        f"{len(found)} × {kind.replace('-', ' ')}, for example {found[0].name}: {found[0].reason}"
+        for kind, found in ranked
+    ]
+
+
+def _by_segment(clips: list[Clip], same: list[int]) -> list[list[int]]:
+    """Part clips of equal content by the segment of it that they are."""
+    parts: dict[tuple[float | None, float | None], list[int]] = {}
+    for index in same:
+        parts.setdefault((clips[index].start, clips[index].end), []).append(index)
+    return [found for found in parts.values() if len(found) > 1]
 
 
 def _problem(clip: Clip, kind: str, reason: str) -> Problem:
@@ -90,7 +115,8 @@ def _equal(clips: list[Clip], same: list[int], what: str) -> dict[int, Problem]:
 def _listen(clip: Clip) -> Problem | str:
     """Return what is wrong with a clip's sound, or a hash of it that other containers share."""
     # Decoders are loaded only by those who listen.
-    from ser_core import audio, quality
+    from ser_core import audio
+    from ser_core.audio import quality
 
     try:
         loaded = audio.load(clip.path)

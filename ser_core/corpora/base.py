@@ -41,8 +41,19 @@ class Refused(Exception):  # noqa: N818 - never leaves the readers; it becomes a
         self.reason = reason
 
 
+class OtherEmotion(Refused):
+    """A readable name whose emotion the corpus has and this program hasn't."""
+
+    def __init__(self, word: str, speaker: str, sex: str, sentence: str) -> None:
+        super().__init__(
+            "other-emotion",
+            f"“{word}” is not one of the emotions known here; of use only as unlabelled speech.",
+        )
+        self.found = ParsedName("", speaker, sex, sentence)
+
+
 @dataclass(frozen=True, slots=True)
-class Found:
+class ParsedName:
     """What a file's name says.
 
     Attributes:
@@ -127,6 +138,8 @@ class Reader(ABC):
 
     name: str
     title: str
+    language: str = ""
+    """What is spoken; "" where the reader can't know."""
     licence: str
     url: str
     citation: str
@@ -135,7 +148,7 @@ class Reader(ABC):
     folder_names: tuple[str, ...] = ()
 
     @abstractmethod
-    def parse(self, relative: PurePosixPath) -> Found:
+    def parse(self, relative: PurePosixPath) -> ParsedName:
         """Read what the name says.
 
         Args:
@@ -166,11 +179,16 @@ class Reader(ABC):
             )
         try:
             found = self.parse(relative)
+        except OtherEmotion:
+            raise
         except Refused:
             source = source_stem(relative.stem)
             if source == relative.stem:
                 raise
             found = self.parse(relative.with_name(source + relative.suffix))
+        return self._as_clip(path, relative, found)
+
+    def _as_clip(self, path: Path, relative: PurePosixPath, found: ParsedName) -> Clip:
         return Clip(
             path=path,
             corpus=self.name,
@@ -194,12 +212,18 @@ class Reader(ABC):
         require_folder(folder)
         clips: list[Clip] = []
         problems: list[Problem] = []
+        unlabelled: list[Clip] = []
         for path in audio_files(folder):
             relative = PurePosixPath(path.relative_to(folder).as_posix())
             try:
                 clips.append(self.clip(path, relative))
             except Refused as refused:
-                problems.append(Problem(relative.as_posix(), refused.kind, refused.reason))
+                if isinstance(refused, OtherEmotion):
+                    unlabelled.append(self._as_clip(path, relative, refused.found))
+                problem = Problem(
+                    relative.as_posix(), refused.kind, refused.reason, self.name, path=path
+                )
+                problems.append(problem)
         if not clips and not problems:
             raise CorpusError(
                 f"{folder}: no audio files in it. Expected {self.title} ({self.description})"
@@ -207,7 +231,7 @@ class Reader(ABC):
         kept, copies = drop_copies(clips)
         meta = self.meta(folder)
         refined = tuple(self.refine(clip, meta) for clip in kept)
-        return Reading(self.name, refined, (*problems, *copies))
+        return Reading(self.name, refined, (*problems, *copies), tuple(unlabelled))
 
     def detect(self, folder: Path) -> float:
         """Return which share of a folder's audio names (300 of them, evenly) it can read.
@@ -225,6 +249,8 @@ class Reader(ABC):
     def _reads(self, path: Path, folder: Path) -> bool:
         try:
             self.clip(path, PurePosixPath(path.relative_to(folder).as_posix()))
+        except OtherEmotion:
+            return True
         except Refused:
             return False
         return True

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from ser_core.corpora.base import Found, Reader, Refused, emotion_of_code
+from ser_core.corpora.base import ParsedName, Reader, Refused, emotion_of_code
 from ser_core.corpora.clip import Clip
 
 _NAME = re.compile(r"(?i)(\d{4})_([a-z]{3})_([a-z]{3})(?:_(xx?|lo|md|hi))?")
@@ -20,7 +20,7 @@ _CODES = {
     "neu": "neutral",
     "sad": "sadness",
 }
-_VOTES = {
+_EMOTION_LETTERS = {
     "A": "anger",
     "D": "disgust",
     "F": "fear",
@@ -39,10 +39,11 @@ _WOMEN = frozenset(
 
 
 class CremaD(Reader):
-    """``1001_DFA_ANG_XX``: actor, sentence, emotion, level; votes of listeners where present."""
+    """``1001_DFA_ANG_XX``: actor, sentence, emotion, level; annotators' counts where present."""
 
     name = "cremad"
     title = "CREMA-D"
+    language = "English"
     licence = "ODbL 1.0 (contents DbCL 1.0)"
     url = "https://github.com/CheyneyComputerScience/CREMA-D"
     citation = (
@@ -52,25 +53,25 @@ class CremaD(Reader):
     description = "American English, acted, 91 actors, 6 emotions; names like 1001_DFA_ANG_XX.wav"
     folder_names = ("cremad", "crema-d", "crema")
 
-    def parse(self, relative: PurePosixPath) -> Found:
+    def parse(self, relative: PurePosixPath) -> ParsedName:
         match = _NAME.fullmatch(relative.stem)
         if match is None:
             raise Refused("unreadable-name", "expected a name like 1001_DFA_ANG_XX (CREMA-D).")
         actor, sentence, code, _ = match.groups()
         sex = ("f" if int(actor) in _WOMEN else "m") if 1001 <= int(actor) <= 1091 else ""
-        return Found(emotion_of_code(_CODES, code), actor, sex, sentence.upper())
+        return ParsedName(emotion_of_code(_CODES, code), actor, sex, sentence.upper())
 
     def meta(self, folder: Path) -> Mapping[str, object]:
         for path in sorted(folder.rglob("tabulatedVotes.csv")):
-            return voice_votes(path)
+            return voice_annotations(path)
         return {}
 
     def refine(self, clip: Clip, meta: Mapping[str, object]) -> Clip:
-        votes = meta.get(PurePosixPath(clip.key).name.upper())
-        return replace(clip, votes=votes) if isinstance(votes, dict) else clip
+        annotations = meta.get(PurePosixPath(clip.key).name.upper())
+        return replace(clip, annotations=annotations) if isinstance(annotations, dict) else clip
 
 
-def voice_votes(path: Path) -> dict[str, dict[str, int]]:
+def voice_annotations(path: Path) -> dict[str, dict[str, int]]:
     """Read how many listeners, hearing the voice alone, chose each emotion.
 
     The table holds each clip three times; its first column tells how the clip was shown: 1xxxxx
@@ -80,16 +81,16 @@ def voice_votes(path: Path) -> dict[str, dict[str, int]]:
         path: ``processedResults/tabulatedVotes.csv``.
 
     Returns:
-        Upper-case file name without ending -> canonical emotion -> votes, zeros left out.
+        Upper-case file name without ending -> canonical emotion -> annotators, zeros left out.
     """
-    votes: dict[str, dict[str, int]] = {}
+    annotations: dict[str, dict[str, int]] = {}
     with path.open(encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file):
             if len(row.get("") or "") != 6 or not row[""].startswith("1"):
                 continue
-            votes[row["fileName"].upper()] = {
+            annotations[row["fileName"].upper()] = {
                 emotion: int(row[letter])
-                for letter, emotion in _VOTES.items()
+                for letter, emotion in _EMOTION_LETTERS.items()
                 if int(row[letter]) > 0
             }
-    return votes
+    return annotations

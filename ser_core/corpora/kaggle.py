@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from ser_core.corpora.base import Found, Reader, Refused
+from ser_core.corpora.base import ParsedName, Reader, Refused
 from ser_core.corpora.clip import Clip
 
 
@@ -23,9 +23,9 @@ class Kaggle(Reader):
     def __init__(self, readers: Sequence[Reader]) -> None:
         self.readers = tuple(readers)
 
-    def parse(self, relative: PurePosixPath) -> Found:
+    def parse(self, relative: PurePosixPath) -> ParsedName:
         clip = self.clip(Path(relative), relative)
-        return Found(clip.emotion, clip.speaker, clip.sex, clip.sentence)
+        return ParsedName(clip.emotion, clip.speaker, clip.sex, clip.sentence)
 
     def clip(self, path: Path, relative: PurePosixPath) -> Clip:
         first: Refused | None = None

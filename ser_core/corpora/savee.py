@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from ser_core.corpora.base import Found, Reader, Refused, emotion_of_code
+from ser_core.corpora.base import ParsedName, Reader, Refused, emotion_of_code
 
 _NAME = re.compile(r"(?i)(?:(dc|je|jk|kl)[_\-])?(sa|su|[a-z])(\d{1,2})")
 _CODES = {
@@ -25,6 +25,7 @@ class Savee(Reader):
 
     name = "savee"
     title = "SAVEE"
+    language = "English"
     licence = "research only"
     url = "http://kahlan.eps.surrey.ac.uk/savee/"
     citation = (
@@ -34,7 +35,7 @@ class Savee(Reader):
     description = "British English, acted, 4 men, 7 emotions; names like DC/a01.wav or DC_a01.wav"
     folder_names = ("savee",)
 
-    def parse(self, relative: PurePosixPath) -> Found:
+    def parse(self, relative: PurePosixPath) -> ParsedName:
         match = _NAME.fullmatch(relative.stem)
         if match is None:
             raise Refused("unreadable-name", "expected a name like DC_a01 or DC/a01 (SAVEE).")
@@ -48,4 +49,4 @@ class Savee(Reader):
                 f"neither its name nor a folder says who speaks ({', '.join(_SPEAKERS)}).",
             )
         emotion = emotion_of_code(_CODES, code)
-        return Found(emotion, speaker, "m", f"{code.lower()}{int(number):02d}")
+        return ParsedName(emotion, speaker, "m", f"{code.lower()}{int(number):02d}")

@@ -1,56 +1,62 @@
-"""A table with the columns ``Filename,Emotion`` beside a folder of audio."""
+"""Tables of file names and emotions beside a folder of audio."""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import difflib
-import io
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ser_core.audio import AUDIO_ENDINGS
 from ser_core.corpora.base import (
-    Found,
+    ParsedName,
     Reader,
     Refused,
     audio_files,
-    emotion_of_word,
     relative_key,
     require_folder,
 )
-from ser_core.corpora.clip import Clip, Problem, Reading
-from ser_core.errors import CorpusError
+from ser_core.corpora.clip import Clip, Problem, Reading, segment_key
+from ser_core.corpora.tables import (
+    TEXT_ENDINGS,
+    SpeechTable,
+    TableProblem,
+    TableRow,
+    read_table,
+)
+from ser_core.corpora.tables.names import FileIndex, FileMatch, NoMatch
+from ser_core.corpora.tables.words import MAP_FILE, is_emotion, read_mapping, read_word
+from ser_core.errors import CorpusError, UnknownEmotionError
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "filename": ("filename", "file name", "file", "path", "clip", "audio", "wav"),
-    "emotion": ("emotion", "emotions", "label", "class"),
-    "speaker": ("speaker", "speaker id", "actor", "actor id"),
-    "sex": ("sex", "gender"),
-    "sentence": ("sentence", "sentence id", "text id"),
-}
-"""What a column may be called, in any case, with spaces, hyphens or underscores."""
-
-_DELIMITERS = ",;\t|"
-_ENDINGS = (".csv", ".tsv", ".txt")
-_MOST_ROWS = 1_000_000
-_SEXES = {"f": "f", "female": "f", "woman": "f", "w": "f", "m": "m", "male": "m", "man": "m"}
+_ENDINGS = (*TEXT_ENDINGS, ".json", ".jsonl")
+_NO_TABLES = frozenset({MAP_FILE, "readme.txt", "license.txt", "licence.txt"})
+_LARGEST_TEXT = 64 * 2**20
+_DEEPEST = 3
+"""Folders below the corpus in which a table may lie (ESD's ``0011/0011.txt``)."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    number: int
-    cells: Mapping[str, str]
+class _Listed:
+    """A row of one of the tables.
+
+    Attributes:
+        table: the table's path inside the corpus.
+        row: the row.
+        single: whether the corpus has only this table.
+    """
+
+    table: str
+    row: TableRow
+    single: bool
 
     @property
     def name(self) -> str:
-        return f"row {self.number}: {self.cells['filename'][:120]}"
+        place = f"row {self.row.line}" if self.single else f"{self.table} row {self.row.line}"
+        return f"{place}: {self.row.file_name[:120]}"
 
 
-class Table(Reader):
-    """A corpus of one's own: names in a table, audio (of any kind) beside it or below it."""
+class TableCorpus(Reader):
+    """A corpus of one's own: names in tables, audio (of any kind) beside or below them."""
 
     name = "table"
     title = "table of file names"
@@ -58,221 +64,246 @@ class Table(Reader):
     url = ""
     citation = ""
     description = (
-        "a CSV file with the columns Filename,Emotion (and perhaps Speaker, Sex, Sentence)"
+        "a table (CSV, TSV, JSON lines, Label Studio's JSON, Audacity's labels) with a column for "
+        "the file name and one for the emotion, and perhaps Start, End, Speaker, Sex, Sentence"
     )
 
-    def parse(self, relative: PurePosixPath) -> Found:
+    def parse(self, relative: PurePosixPath) -> ParsedName:
         raise Refused("unlisted", "the table has no row for it.")
 
     def detect(self, folder: Path) -> float:
-        return 1.0 if find_tables(folder) else 0.0
+        return 1.0 if find_tables(folder, deepest=0) else 0.0
 
-    def read(self, folder: Path) -> Reading:
-        """Read the table in a folder, and the audio that it names.
+    def read(self, folder: Path, *, deep: bool = True) -> Reading:
+        """Read the tables in a folder, and the audio that they name.
 
         Args:
-            folder: with one table; the audio lies there or deeper.
+            folder: with one or more tables; the audio lies there or deeper.
+            deep: whether audio in deeper folders belongs to it.
 
         Raises:
-            CorpusError: no table or several, or one that is not text, has no such columns or is
-                too long.
+            CorpusError: there is no table, or its map of words can't be read.
         """
         require_folder(folder)
         tables = find_tables(folder)
-        if len(tables) != 1:
-            found = ", ".join(path.name for path in tables) or "none"
+        if not tables:
             raise CorpusError(
-                f"{folder}: expected one table with the columns Filename,Emotion, found {found}."
+                f"{folder}: found no table with a column for the file name and one for the "
+                "emotion. Give its columns the headings Filename and Emotion."
             )
-        rows, problems = read_rows(tables[0])
-        index = _Index(folder)
-        taken: dict[PurePosixPath, list[tuple[_Row, Found]]] = defaultdict(list)
-        listed: set[PurePosixPath] = set()
-        for row in rows:
-            try:
-                relative, remark = index.find(row.cells["filename"])
-                listed.add(relative)
-                if remark:
-                    problems.append(Problem(row.name, "wrong-ending", remark))
-                said = _found(row.cells)
-                taken[relative].append((row, said))
-            except Refused as refused:
-                problems.append(Problem(row.name, refused.kind, refused.reason))
-        clips: list[Clip] = []
-        for relative, named in taken.items():
-            problems.extend(_repeated(named))
-            if len({found.emotion for _, found in named}) == 1:
-                clips.append(_clip(folder, relative, named[0][1]))
-        problems.extend(
-            Problem(path.as_posix(), "unlisted", f"{tables[0].name} has no row for it.")
-            for path in index.paths
-            if path not in listed
-        )
-        return Reading(folder.name, tuple(clips), tuple(problems))
+        words = read_mapping(folder)
+        paths = [
+            PurePosixPath(path.relative_to(folder).as_posix())
+            for path in audio_files(folder)
+            if deep or path.parent == folder
+        ]
+        index = FileIndex(path.as_posix() for path in paths)
+        problems: list[Problem] = []
+        listed: list[_Listed] = []
+        for path, table in tables:
+            name = path.relative_to(folder).as_posix()
+            single = len(tables) == 1
+            problems += [Problem(name, "note", note) for note in table.notes]
+            problems += [
+                Problem(_row_name(name, one, single), one.kind, one.reason)
+                for one in table.problems
+            ]
+            listed += [_Listed(name, row, single) for row in _with_speaker(path, table)]
+        clips, unlabelled, more, named = _matched(folder, listed, index, words)
+        which = tables[0][0].name if len(tables) == 1 else "no table"
+        reason = f"{which} has no row for it." if len(tables) == 1 else "no table has a row for it."
+        unlisted = [
+            Problem(path.as_posix(), "unlisted", reason, folder.name, path=folder / path)
+            for path in paths
+            if path.as_posix() not in named
+        ]
+        return Reading(folder.name, tuple(clips), (*problems, *more, *unlisted), tuple(unlabelled))
 
 
-def _clip(folder: Path, relative: PurePosixPath, found: Found) -> Clip:
+def _row_name(table: str, problem: TableProblem, single: bool) -> str:
+    place = f"row {problem.line}" if single else f"{table} row {problem.line}"
+    return f"{place}: {problem.name}" if problem.name else place
+
+
+def rows_with_files(folder: Path) -> list[tuple[TableRow, Path | None]]:
+    """Return every row of the tables in a folder, as written, with the file that it means.
+
+    Args:
+        folder: with tables in it or deeper; without any there are no rows.
+
+    Returns:
+        The rows in order; None where a row means no file, or several.
+    """
+    tables = find_tables(folder)
+    index = FileIndex(path.relative_to(folder).as_posix() for path in audio_files(folder))
+    found: list[tuple[TableRow, Path | None]] = []
+    for path, table in tables:
+        name = path.relative_to(folder).as_posix()
+        for row in _with_speaker(path, table):
+            match = _find(index, _Listed(name, row, len(tables) == 1))
+            found.append((row, None if isinstance(match, NoMatch) else folder / match.name))
+    return found
+
+
+def _find(index: FileIndex, one: _Listed) -> FileMatch | NoMatch:
+    # A table in a deeper folder names files from there.
+    beside = PurePosixPath(one.table).parent.as_posix()
+    match = index.find(one.row.file_name if beside == "." else f"{beside}/{one.row.file_name}")
+    if isinstance(match, NoMatch) and beside != ".":
+        return index.find(one.row.file_name)
+    return match
+
+
+def _matched(
+    folder: Path, listed: Sequence[_Listed], index: FileIndex, words: Mapping[str, str]
+) -> tuple[list[Clip], list[Clip], list[Problem], set[str]]:
+    """Return the clips of the rows, those without a label yet, the problems, the files named."""
+    problems: list[Problem] = []
+    found: list[tuple[_Listed, FileMatch]] = []
+    for one in listed:
+        match = _find(index, one)
+        if isinstance(match, NoMatch):
+            problems.append(_row_problem(folder, one, match.kind, match.reason))
+        else:
+            found.append((one, match))
+    longest: dict[str, int] = defaultdict(int)
+    for _, match in found:
+        longest[match.name] = max(longest[match.name], match.shared)
+    taken: dict[tuple[str, float | None, float | None], list[tuple[_Listed, ParsedName]]] = {}
+    named: set[str] = set()
+    unlabelled: list[Clip] = []
+    for one, match in found:
+        if match.shared < longest[match.name] and not match.whole:
+            reason = f"no such file is there; {match.name} is named by another row with its folder."
+            problems.append(_row_problem(folder, one, "missing-file", reason))
+            continue
+        named.add(match.name)
+        if match.remark:
+            kind = "wrong-ending" if match.ending else "wrong-name"
+            problems.append(_row_problem(folder, one, kind, match.remark, match.name))
+        row = one.row
+        if not row.emotion:
+            described = ParsedName("", row.speaker, row.sex, row.sentence)
+            place = PurePosixPath(match.name)
+            unlabelled.append(_clip(folder, place, row.start, row.end, described))
+            reason = "it is not labelled yet."
+            problems.append(_row_problem(folder, one, "no-emotion", reason, match.name))
+            continue
+        try:
+            meaning = _meaning(one.row, words)
+        except Refused as refused:
+            problems.append(_row_problem(folder, one, refused.kind, refused.reason, match.name))
+            continue
+        taken.setdefault((match.name, one.row.start, one.row.end), []).append((one, meaning))
+    clips: list[Clip] = []
+    for (name, start, end), rows in taken.items():
+        problems.extend(_repeated(folder, name, rows))
+        if len({meaning.emotion for _, meaning in rows}) == 1:
+            clips.append(_clip(folder, PurePosixPath(name), start, end, rows[0][1]))
+    return clips, unlabelled, problems, named
+
+
+def _row_problem(folder: Path, one: _Listed, kind: str, reason: str, found: str = "") -> Problem:
+    return Problem(
+        one.name,
+        kind,
+        reason,
+        corpus=folder.name,
+        file_name=one.row.file_name,
+        emotion=one.row.emotion,
+        path=folder / found if found else None,
+        speaker=one.row.speaker,
+    )
+
+
+def _meaning(row: TableRow, words: Mapping[str, str]) -> ParsedName:
+    try:
+        meaning = read_word(row.emotion, words)
+    except UnknownEmotionError as error:
+        raise Refused("unknown-emotion", str(error)) from None
+    if not meaning.emotion:
+        raise Refused("no-emotion", f"“{row.emotion[:40]}” is not an emotion; it is left out.")
+    return ParsedName(meaning.emotion, row.speaker, row.sex or meaning.sex, row.sentence)
+
+
+def _clip(
+    folder: Path, relative: PurePosixPath, start: float | None, end: float | None, found: ParsedName
+) -> Clip:
     return Clip(
         path=folder / relative,
         corpus=folder.name,
-        key=relative_key(relative),
+        key=segment_key(relative_key(relative), start, end),
         emotion=found.emotion,
         speaker=found.speaker,
         sex=found.sex,
         sentence=found.sentence,
         family=folder.name,
+        start=start,
+        end=end,
     )
 
 
-def _repeated(named: Sequence[tuple[_Row, Found]]) -> list[Problem]:
+def _repeated(
+    folder: Path, name: str, named: Sequence[tuple[_Listed, ParsedName]]
+) -> list[Problem]:
     (first, found), *others = named
     if not others:
         return []
     emotions = sorted({one.emotion for _, one in named})
     if len(emotions) > 1:
         reason = f"the table calls it {' and '.join(emotions)}; none of its rows is used."
-        return [Problem(row.name, "conflicting-duplicate", reason) for row, _ in named]
-    reason = f"row {first.number} says the same ({found.emotion})."
-    return [Problem(row.name, "duplicate", reason) for row, _ in others]
+        return [
+            _row_problem(folder, one, "conflicting-duplicate", reason, name) for one, _ in named
+        ]
+    reason = f"row {first.row.line} says the same ({found.emotion})."
+    return [_row_problem(folder, one, "duplicate", reason, name) for one, _ in others]
 
 
-def _found(cells: Mapping[str, str]) -> Found:
-    if not cells["emotion"]:
-        raise Refused("unknown-emotion", "the row has no emotion.")
-    return Found(
-        emotion_of_word(cells["emotion"]),
-        cells.get("speaker", ""),
-        _SEXES.get(cells.get("sex", "").casefold(), ""),
-        cells.get("sentence", ""),
+def _with_speaker(path: Path, table: SpeechTable) -> list[TableRow]:
+    """Return the rows, with ESD's speaker: ``0011.txt`` lists ``0011_000001`` and so on."""
+    from dataclasses import replace
+
+    stem = path.stem
+    rows = list(table.rows)
+    own = rows and all(
+        re.match(rf"{re.escape(stem)}[_-]", PurePosixPath(row.file_name).name) for row in rows
     )
+    if own and not any(row.speaker for row in rows):
+        return [replace(row, speaker=stem) for row in rows]
+    return rows
 
 
-def find_tables(folder: Path) -> list[Path]:
-    """Return the tables of a folder that have the two columns."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.suffix.casefold() in _ENDINGS and _has_columns(path)
-    ]
+def find_tables(folder: Path, *, deepest: int = _DEEPEST) -> list[tuple[Path, SpeechTable]]:
+    """Return the tables of a folder, read: those in it, else those in the folders below.
 
-
-def _has_columns(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text = head[: len(head) // 2 * 2].decode("utf-16", errors="replace")
-    else:
-        text = head.decode("utf-8-sig", errors="replace")
-    line = text.splitlines()[0] if text.splitlines() else ""
-    names = _columns(next(csv.reader([line], delimiter=_delimiter(line)), []))
-    return "filename" in names and "emotion" in names
-
-
-def _delimiter(header: str) -> str:
-    return max(_DELIMITERS, key=header.count)
-
-
-def _columns(header: Sequence[str]) -> list[str]:
-    columns: list[str] = []
-    for cell in header:
-        folded = " ".join(cell.replace("_", " ").replace("-", " ").casefold().split())
-        known = next((name for name, aliases in COLUMNS.items() if folded in aliases), folded)
-        columns.append("" if known in columns else known)
-    return columns
-
-
-def read_rows(path: Path) -> tuple[list[_Row], list[Problem]]:
-    """Read a table with any of the usual delimiters, with or without a byte order mark.
-
-    Args:
-        path: the table, in UTF-8 or, with its mark, UTF-16.
-
-    Returns:
-        The rows by column, and those that have another number of cells than the header.
-
-    Raises:
-        CorpusError: it is not text, lacks a column or is too long.
+    A file counts where its columns can be told and half of its words or more are emotions, or
+    where its headings say so plainly.
     """
-    data = path.read_bytes()
-    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for depth in range(deepest + 1):
+        found = []
+        for path in sorted(folder.glob("/".join(["*"] * (depth + 1)))):
+            if path.suffix.casefold() in _ENDINGS and path.is_file() and _worth_reading(path):
+                table = _table_in(path)
+                if table is not None:
+                    found.append((path, table))
+        if found:
+            return found
+    return []
+
+
+def _worth_reading(path: Path) -> bool:
+    hidden = path.name.startswith(".") or path.name.casefold() in _NO_TABLES
+    return not hidden and path.stat().st_size <= _LARGEST_TEXT
+
+
+def _table_in(path: Path) -> SpeechTable | None:
     try:
-        text = data.decode("utf-16" if utf16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{path}: not UTF-8 (byte {error.start}). Save the table as UTF-8 and read it again."
-        ) from error
-    delimiter = _delimiter(text[:4096].splitlines()[0] if text.strip() else "")
-    rows: list[_Row] = []
-    problems: list[Problem] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        columns = _columns(next(reader, []))
-        if not {"filename", "emotion"} <= set(columns):
-            found = ", ".join(columns)[:200]
-            raise CorpusError(f"{path}: expected the columns Filename and Emotion, found {found}.")
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(columns):
-                reason = f"{len(cells)} cells where the header has {len(columns)}."
-                problems.append(Problem(f"row {reader.line_num}", "unreadable-row", reason))
-                continue
-            stripped = (cell.strip() for cell in cells)
-            rows.append(_Row(reader.line_num, dict(zip(columns, stripped, strict=True))))
-            if len(rows) > _MOST_ROWS:
-                raise CorpusError(f"{path}: more than {_MOST_ROWS} rows. Divide the table.")
-    except csv.Error as error:
-        raise CorpusError(f"{path}: line {reader.line_num} is not CSV ({error}).") from error
-    return rows, problems
-
-
-class _Index:
-    """The audio under a folder, to be found by names that may be slightly wrong."""
-
-    def __init__(self, folder: Path) -> None:
-        self.paths = [PurePosixPath(p.relative_to(folder).as_posix()) for p in audio_files(folder)]
-        self.exact = set(self.paths)
-        self.folded: dict[str, list[PurePosixPath]] = defaultdict(list)
-        self.stems: dict[str, list[PurePosixPath]] = defaultdict(list)
-        for path in self.paths:
-            for key in {path.as_posix().casefold(), path.name.casefold()}:
-                self.folded[key].append(path)
-            for key in {relative_key(path).casefold(), path.stem.casefold()}:
-                self.stems[key].append(path)
-
-    def find(self, name: str) -> tuple[PurePosixPath, str]:
-        """Return the file that a row means, and a remark where its ending is another.
-
-        Raises:
-            Refused: there is none, there are several, or the name leaves the folder.
-        """
-        from ser_core.unpack import safe_path
-
-        wanted = safe_path(name)
-        if wanted is None:
-            raise Refused(
-                "unsafe-path",
-                "expected a name inside the table's folder: not empty, absolute or with ..",
-            )
-        if wanted in self.exact:
-            return wanted, ""
-        same = self.folded.get(wanted.as_posix().casefold(), [])
-        if len(same) == 1:
-            return same[0], ""
-        has_ending = wanted.suffix.casefold() in AUDIO_ENDINGS
-        stem = relative_key(wanted) if has_ending else wanted.as_posix()
-        near = same or self.stems.get(stem.casefold(), [])
-        if len(near) == 1:
-            return near[0], f"the file is {near[0].name}; that one is used." if has_ending else ""
-        if near:
-            options = ", ".join(path.as_posix() for path in near[:3])
-            raise Refused(
-                "ambiguous-name", f"{len(near)} files fit: {options}. Name the folder too."
-            )
-        raise Refused("missing-file", f"no such file in the table's folder.{self._hint(wanted)}")
-
-    def _hint(self, wanted: PurePosixPath) -> str:
-        if len(self.stems) > 5000:
-            return ""
-        close = difflib.get_close_matches(wanted.stem.casefold(), self.stems, n=1, cutoff=0.8)
-        return f" Did you mean {self.stems[close[0]][0].as_posix()}?" if close else ""
+        table = read_table(path)
+    except CorpusError:  # a text that is not a table of emotions: a licence, a list of speakers
+        return None
+    plain = {"filename", "file", "path"}
+    head = path.open("rb").read(400).decode("utf-8", errors="ignore").casefold()
+    if "emotion" in head and any(word in head for word in plain):
+        return table
+    known = sum(is_emotion(row.emotion) for row in table.rows)
+    return table if table.rows and 2 * known >= len(table.rows) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from ser_core.corpora.base import Found, Reader, Refused, emotion_of_word
+from ser_core.corpora.base import ParsedName, Reader, Refused, emotion_of_word
 
 # The F of one file, OA_bite_neutral, is missing in the owners' own copy.
 _NAME = re.compile(r"(?i)(oaf?|yaf?)_([a-z'’\-]+)_([a-z_ ]+)")
@@ -16,6 +16,7 @@ class Tess(Reader):
 
     name = "tess"
     title = "TESS"
+    language = "English"
     licence = "CC BY-NC-ND 4.0"
     url = "https://doi.org/10.5683/SP2/E8H2MF"
     citation = (
@@ -27,9 +28,9 @@ class Tess(Reader):
     )
     folder_names = ("tess", "tess toronto emotional speech set data")
 
-    def parse(self, relative: PurePosixPath) -> Found:
+    def parse(self, relative: PurePosixPath) -> ParsedName:
         match = _NAME.fullmatch(relative.stem)
         if match is None:
             raise Refused("unreadable-name", "expected a name like OAF_back_angry (TESS).")
         speaker, word, emotion = match.groups()
-        return Found(emotion_of_word(emotion), speaker[:2].upper() + "F", "f", word.lower())
+        return ParsedName(emotion_of_word(emotion), speaker[:2].upper() + "F", "f", word.lower())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from ser_core.corpora.base import Found, Reader, Refused, emotion_of_code
+from ser_core.corpora.base import ParsedName, Reader, Refused, emotion_of_code
 
 _NAME = re.compile(r"(?i)(s[mf]\d+)_f(\d+)_([a-z])(\d+)")
 _CODES = {"a": "anger", "h": "joy", "n": "neutral", "s": "sadness"}
@@ -16,6 +16,7 @@ class Urdu(Reader):
 
     name = "urdu"
     title = "URDU"
+    language = "Urdu"
     licence = "research only"
     url = "https://github.com/siddiquelatif/URDU-Dataset"
     citation = (
@@ -25,9 +26,9 @@ class Urdu(Reader):
     description = "Urdu, natural (talk shows), 38 speakers, 4 emotions; names like SM1_F10_A010.wav"
     folder_names = ("urdu", "urdu-dataset")
 
-    def parse(self, relative: PurePosixPath) -> Found:
+    def parse(self, relative: PurePosixPath) -> ParsedName:
         match = _NAME.fullmatch(relative.stem)
         if match is None:
             raise Refused("unreadable-name", "expected a name like SM1_F10_A010 (URDU).")
         speaker, _, code, _ = match.groups()
-        return Found(emotion_of_code(_CODES, code), speaker.upper(), speaker[1].lower())
+        return ParsedName(emotion_of_code(_CODES, code), speaker.upper(), speaker[1].lower())

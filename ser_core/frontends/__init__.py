@@ -1,32 +1,46 @@
-"""Front-ends by name: waveform to feature map."""
+"""Front-ends by name: waveform to feature map. Naming them imports no torch."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ser_core.errors import SpecificationError
-from ser_core.frontends.base import FeatureMap, FrontEnd
-from ser_core.frontends.descriptors import (
-    DESCRIPTORS,
-    Description,
-    Descriptor,
-    Descriptors,
-    describe_clip,
-)
-from ser_core.frontends.mel import Mel
-from ser_core.frontends.wav2vec2 import Wav2Vec2
+from ser_core.lazy import LazyTable
 
-FRONTENDS: dict[str, type[FrontEnd]] = {
-    "mel": Mel,
-    "descriptors": Descriptors,
-    "wav2vec2": Wav2Vec2,
+if TYPE_CHECKING:
+    from ser_core.frontends.base import FeatureMap, FrontEnd
+    from ser_core.frontends.descriptor_table import DESCRIPTORS, Descriptor
+    from ser_core.frontends.descriptors import ClipDescriptors, describe_clip
+
+FRONTENDS: Mapping[str, type[FrontEnd]] = LazyTable(
+    {
+        "mel": "ser_core.frontends.mel:Mel",
+        "descriptors": "ser_core.frontends.descriptors:Descriptors",
+        "encoder": "ser_core.frontends.encoder:Encoder",
+        "wav2vec2": "ser_core.frontends.encoder:Encoder",
+    }
+)
+"""Every front-end. A new one is one file and one line here.
+
+``wav2vec2`` is what older checkpoints and settings call ``encoder``.
+"""
+
+_ENCODERS: dict[str, dict[str, Any]] = {
+    "whisper": {"source": "openai/whisper-base"},
+    "base": {"source": "facebook/wav2vec2-base"},
+    "hubert": {"source": "facebook/hubert-base-ls960"},
+    "wavlm": {"source": "microsoft/wavlm-base-plus"},
 }
+
+_BASELINE_MEL = {"n_mels": 128, "n_fft": 2048, "hop_length": 512}
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mel": {
-        "seed": {"n_mels": 128, "n_fft": 2048, "hop_length": 512},
+        "baseline": _BASELINE_MEL,
+        "seed": _BASELINE_MEL,
         "speech16k": {
             "n_mels": 80,
             "n_fft": 1024,
@@ -41,13 +55,10 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "statistics": {"mode": "statistics"},
         "mfcc": {"mode": "statistics", "names": ["mfcc"], "n_mfcc": 40},
     },
-    "wav2vec2": {
-        "base": {"source": "facebook/wav2vec2-base"},
-        "hubert": {"source": "facebook/hubert-base-ls960"},
-        "wavlm": {"source": "microsoft/wavlm-base-plus"},
-    },
+    "encoder": _ENCODERS,
+    "wav2vec2": _ENCODERS,
 }
-"""Named parameter sets; ``seed`` of ``mel`` is what the seed systems used, at 16 kHz."""
+"""Named parameter sets; older settings call ``baseline`` of ``mel`` ``seed``."""
 
 
 def build_frontend(
@@ -76,11 +87,28 @@ def build_frontend(
     return kind(sample_rate=sample_rate, input_channels=input_channels, **parameters)  # type: ignore[call-arg]
 
 
+_FROM = {
+    "FeatureMap": "base",
+    "FrontEnd": "base",
+    "DESCRIPTORS": "descriptor_table",
+    "ClipDescriptors": "descriptors",
+    "Descriptor": "descriptor_table",
+    "describe_clip": "descriptors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch when it is asked for (PEP 562)."""
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)
+
+
 __all__ = [
     "DESCRIPTORS",
     "FRONTENDS",
     "PRESETS",
-    "Description",
+    "ClipDescriptors",
     "Descriptor",
     "FeatureMap",
     "FrontEnd",

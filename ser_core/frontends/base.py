@@ -71,12 +71,16 @@ class FrontEnd(nn.Module):
         layout: a key of ``LAYOUTS``.
         channels: channels of the feature map.
         bins: bins of the feature map.
+        least: samples below which it pads a batch.
+        longest: samples that it can take at once; None means any number.
     """
 
     name: ClassVar[str] = ""
     layout: str = "picture"
     channels: int
     bins: int
+    least: int = 1
+    longest: int | None = None
 
     def parameters_json(self) -> dict[str, Any]:
         """Return every parameter, complete enough to build the same front-end again."""
@@ -85,6 +89,14 @@ class FrontEnd(nn.Module):
     def frames(self, samples: int) -> int:
         """Return how many frames ``samples`` samples give."""
         raise NotImplementedError
+
+    def exportable(self) -> FrontEnd | None:
+        """Return a front-end with the same values that can be traced for ONNX; None: there is none.
+
+        Its ``forward`` must hold for any batch and any length: no step may depend on the lengths
+        by way of Python, and every operation must be one that ``torch.onnx`` knows.
+        """
+        return None
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> FeatureMap:
         """Return the feature map of a batch.

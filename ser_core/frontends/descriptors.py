@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,105 +13,7 @@ from torch import Tensor
 from ser_core.errors import SpecificationError
 from ser_core.frontends.base import FeatureMap, FrontEnd, hide
 from ser_core.frontends.descriptor_math import DescriptorBank
-
-N_MFCC = 20
-
-
-@dataclass(frozen=True)
-class Descriptor:
-    """A row or group of rows that describe a voice.
-
-    Attributes:
-        name: key in ``DESCRIPTORS``.
-        count: rows (with the default parameters).
-        unit: what its numbers are in.
-        says: what it tells about a voice, in one sentence.
-    """
-
-    name: str
-    count: int
-    unit: str
-    says: str
-
-
-DESCRIPTORS: dict[str, Descriptor] = {
-    d.name: d
-    for d in (
-        Descriptor(
-            "zcr",
-            1,
-            "sign changes per sample",
-            "How often the wave crosses zero: high in hissing and breath, low in voiced vowels.",
-        ),
-        Descriptor(
-            "rms",
-            1,
-            "full scale",
-            "How loud the voice is: anger and joy push it up, sadness lets it sink.",
-        ),
-        Descriptor(
-            "mfcc",
-            N_MFCC,
-            "dB, cosine-transformed",
-            "The shape of the vocal tract: the envelope of the spectrum in a few numbers.",
-        ),
-        Descriptor(
-            "mfcc_delta",
-            N_MFCC,
-            "per frame",
-            "How fast that shape changes: lively or slurred articulation.",
-        ),
-        Descriptor(
-            "mfcc_delta2",
-            N_MFCC,
-            "per frame²",
-            "How abruptly that change starts and stops: hard attacks and held sounds.",
-        ),
-        Descriptor(
-            "centroid",
-            1,
-            "Hz",
-            "Where the weight of the spectrum lies: a tense voice is brighter than a calm one.",
-        ),
-        Descriptor(
-            "bandwidth",
-            1,
-            "Hz",
-            "How widely the energy spreads around that point: narrow for hums, wide for noise.",
-        ),
-        Descriptor(
-            "flatness",
-            1,
-            "0 to 1",
-            "How noise-like the sound is: near 1 for breath and whispers, near 0 for clear tones.",
-        ),
-        Descriptor(
-            "rolloff_85",
-            1,
-            "Hz",
-            "Below which frequency 85 % of the sound lies: pressed voices carry further up.",
-        ),
-        Descriptor(
-            "rolloff_01",
-            1,
-            "Hz",
-            "Where the sound begins: close to the lowest partial of the voice.",
-        ),
-        Descriptor(
-            "chroma",
-            12,
-            "share of the strongest",
-            "Which pitch classes sound, whatever the octave: the melody of the speech.",
-        ),
-        Descriptor(
-            "tonnetz",
-            6,
-            "tonal centroid",
-            "How these pitches relate as fifths and thirds: the harmony of the melody.",
-        ),
-    )
-}
-"""Every descriptor in the order of the rows."""
+from ser_core.frontends.descriptor_table import DESCRIPTORS, N_MFCC
 
 STATISTICS: tuple[str, ...] = ("mean", "std", "min", "max")
 """What the statistics mode says of each row over a clip's valid frames."""
@@ -232,7 +133,7 @@ class Descriptors(FrontEnd):
         return FeatureMap(torch.cat([mean, spread.sqrt(), low, high], 2), torch.ones_like(frames))
 
 
-class Description(NamedTuple):
+class ClipDescriptors(NamedTuple):
     """What ``describe_clip`` returns.
 
     Attributes:
@@ -244,7 +145,7 @@ class Description(NamedTuple):
     times: NDArray[np.float64]
 
 
-def describe_clip(samples: NDArray[np.float32], rate: int) -> Description:
+def describe_clip(samples: NDArray[np.float32], rate: int) -> ClipDescriptors:
     """Return every descriptor of one clip, for a picture.
 
     Args:
@@ -269,4 +170,4 @@ def describe_clip(samples: NDArray[np.float32], rate: int) -> Description:
             torch.from_numpy(mono)[None, None], torch.tensor([mono.size], dtype=torch.int64)
         )
     values = {name: rows[0, 0].numpy() for name, rows in found.items()}
-    return Description(values, np.arange(values["rms"].shape[1]) * frontend.hop_length / rate)
+    return ClipDescriptors(values, np.arange(values["rms"].shape[1]) * frontend.hop_length / rate)

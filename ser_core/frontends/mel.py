@@ -12,8 +12,12 @@ from ser_core.frontends.base import FeatureMap, FrontEnd, hide
 
 # Fourier coefficients of one piece of a batch on the CPU. A whole batch's spectrum is tens of
 # megabytes, fetched anew from the system each time, which costs more than the transform itself:
-# pieces of about 3 MB stay in the cache and take half the time (benchmarks/mel_speed.py).
+# pieces of about 3 MB stay in the cache and take half the time (benchmarks/speed/mel_speed.py).
 PIECE = 350_000
+
+
+MOST_BINS, LONGEST_FFT, MOST_OVERLAP = 1024, 65_536, 256
+"""Bounds that keep a specification from elsewhere from filling the memory."""
 
 
 class Mel(FrontEnd):
@@ -83,6 +87,11 @@ class Mel(FrontEnd):
             raise SpecificationError(f"mel: win_length {win_length} is longer than n_fft {n_fft}.")
         if min(n_mels, n_fft, hop_length) < 1:
             raise SpecificationError("mel: n_mels, n_fft and hop_length must be 1 or more.")
+        if n_mels > MOST_BINS or n_fft > LONGEST_FFT or n_fft > MOST_OVERLAP * hop_length:
+            raise SpecificationError(
+                f"mel: n_mels {n_mels}, n_fft {n_fft} and hop_length {hop_length} must be at most "
+                f"{MOST_BINS}, {LONGEST_FFT}, and a hop not shorter than n_fft / {MOST_OVERLAP}."
+            )
         if mel_scale not in ("htk", "slaney") or norm not in (None, "slaney"):
             raise SpecificationError(
                 f"mel: mel_scale “{mel_scale}” must be htk or slaney, norm “{norm}” none or slaney."
@@ -141,9 +150,11 @@ class Mel(FrontEnd):
         heard = hide(waveform, lengths)
         size = self._piece(heard)
         if size >= len(heard):
-            return FeatureMap(self._scaled(heard, frames), frames)
+            return FeatureMap(self.scale(self.transform(heard), frames), frames)
         pieces = zip(torch.split(heard, size), torch.split(frames, size), strict=True)
-        return FeatureMap(torch.cat([self._scaled(*piece) for piece in pieces]), frames)
+        return FeatureMap(
+            torch.cat([self.scale(self.transform(part), held) for part, held in pieces]), frames
+        )
 
     def _piece(self, waveform: Tensor) -> int:
         """Return how many clips to transform at once."""
@@ -153,9 +164,13 @@ class Mel(FrontEnd):
         spectrum = self.frames(waveform.shape[-1]) * coefficients * waveform.shape[1]
         return max(1, PIECE // int(spectrum))
 
-    def _scaled(self, waveform: Tensor, frames: Tensor) -> Tensor:
-        """Return the map ``[batch, channel, bin, frame]`` on the chosen scale."""
-        mel: Tensor = self.transform(waveform)
+    def scale(self, mel: Tensor, frames: Tensor) -> Tensor:
+        """Return a map ``[batch, channel, bin, frame]`` of power on the chosen scale.
+
+        Args:
+            mel: what the transform gave; magnitude where ``power`` is 1.
+            frames: valid frames of each item, int64 ``[batch]``.
+        """
         if self.log != "db":
             return mel if self.log == "none" else mel.clamp_min(1e-10).log()
         multiplier = 10.0 if self.power == 2.0 else 20.0

@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
 START_SECONDS = 120.0
 PATIENCE = 90_000
+EXPLORE = ("Augment", "Robustness", "Features", "Live")
+"""Tabs that stand inside the tab Explore."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,10 @@ OpenTab = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is here as browser tests, and keep them in one worker (two cores, one page)."""
+    """Mark what is here as browser tests."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")
@@ -99,16 +100,17 @@ def browser(playwright_driver: Playwright, spoken_wav: Path) -> Iterator[Browser
 def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
     """A function that starts `python app.py` on a free port.
 
-    ``start_app(home=None, **environment)`` returns when the page answers. What still runs at
-    the end of the session is stopped.
+    ``start_app(home=None, port=0, **environment)`` returns when the page answers. What still runs
+    at the end of the session is stopped.
     """
     running: list[Server] = []
 
-    def start(home: Path | None = None, **environment: str) -> Server:
+    def start(home: Path | None = None, port: int = 0, **environment: str) -> Server:
         home = home or tmp_path_factory.mktemp("home")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        if not port:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SER_")}
         kept |= {"SER_HOME": str(home), "SER_PORT": str(port), "SER_DEVICE": "cpu"}
         kept |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"} | environment
@@ -158,7 +160,7 @@ def page(browser: Browser, shared_server: Server) -> Page:
 
 @pytest.fixture
 def to_tab() -> Callable[[Page, str], None]:
-    """A function that goes to a tab, also where a narrow page keeps it in a menu."""
+    """A function that goes to a tab, also to one inside Explore."""
     return _to_tab
 
 
@@ -240,12 +242,10 @@ def screenshot() -> Callable[[Page, str], Path]:
 
 
 def _to_tab(page: Page, title: str) -> None:
-    tab = page.get_by_role("tab", name=title, exact=True)
-    if tab.count() and tab.first.is_visible():
-        tab.first.click()
-        return
-    page.locator(".overflow-menu > button").first.click()
-    page.locator(".overflow-dropdown button", has_text=title).first.click()
+    tab = page.locator(f"#tab-{title.lower()}-button")
+    if title in EXPLORE and not tab.is_visible():
+        page.click("#tab-explore-button")
+    tab.click()
 
 
 _REPORT = pytest.StashKey[pytest.TestReport]()

@@ -23,10 +23,10 @@ def studio(start_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A started app with a small model of random weights: quick, and it does flip."""
     import torch
 
-    from ser_core import checkpoint
-    from ser_core.calibration import Calibration
-    from ser_core.model import build
-    from ser_core.specification import Specification
+    from ser_core.checkpoints import checkpoint
+    from ser_core.checkpoints.calibration import Calibration
+    from ser_core.checkpoints.model import build
+    from ser_core.checkpoints.specification import Specification
 
     torch.manual_seed(3)
     made = Specification(
@@ -229,7 +229,7 @@ def test_what_is_no_sound_is_a_sentence(open_tab: Any, studio: Any, tmp_path: Pa
     path.write_text("Dear Sir or Madam")
     page = open_tab(studio.url, "Augment")
     give(page, "augment", path)
-    page.wait_for_selector("#augment-answer >> text=is no sound file", timeout=PATIENCE)
+    page.wait_for_selector("#augment-answer >> text=is not a sound file", timeout=PATIENCE)
 
 
 @looks((1280, "light"), (360, "dark"))

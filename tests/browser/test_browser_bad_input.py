@@ -1,4 +1,4 @@
-"""What is no clip of speech gets a sentence, and the page lives on to judge the next good one."""
+"""What is not speech gets a message, and the page goes on to predict the next good clip."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def still_alive(page: Any, speech: Path) -> None:
 
 @pytest.fixture
 def bad(tmp_path: Path, speech: Path) -> dict[str, tuple[Path, str]]:
-    """Files that are no clip of speech, and what the page is to say of each."""
+    """Files that hold no speech, and the message that the page shows for each."""
     spoken = load(speech).samples[0]
     broken = spoken.copy()
     broken[1000:2000] = np.nan
@@ -161,11 +161,11 @@ def test_a_refused_microphone_leaves_the_upload_at_work(
     browser: Any, studio: Services, speech: Path, error: str
 ) -> None:
     page = open_page(browser, studio, REFUSE % error)
-    assert not page.locator(".mic-told").is_visible()
+    assert not page.locator(".mic-message").is_visible()
     page.click("#clip button[aria-label='Record audio']")
     page.click("#clip button.record-button")
-    page.wait_for_selector(".mic-told", state="visible", timeout=PATIENCE)
-    assert "upload a file" in page.inner_text(".mic-told")
+    page.wait_for_selector(".mic-message", state="visible", timeout=PATIENCE)
+    assert "upload a file" in page.inner_text(".mic-message")
     page.click("#clip button[aria-label='Upload file']")
     page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
     still_alive(page, speech)
@@ -181,12 +181,12 @@ def test_a_tab_closed_during_a_run_takes_nobody_with_it(
 ) -> None:
     begun, closed = threading.Event(), threading.Event()
 
-    def slow(*words: Any) -> Any:
+    def slow(*words: Any, **named: Any) -> Any:
         begun.set()
         closed.wait(PATIENCE / 1000)
-        return analyse(*words)
+        return analyse(*words, **named)
 
-    monkeypatch.setattr("ui.recognise.analyse", slow)
+    monkeypatch.setattr("ui.recognise.tab.analyse", slow)
     staying, leaving = open_page(browser, studio), open_page(browser, studio)
     leaving.set_input_files("#clip input[type=file]", str(speech))
     assert begun.wait(PATIENCE / 1000)

@@ -80,7 +80,7 @@ def test_an_import_is_shown_before_it_is_applied(
     table.write_text("Filename;Emotion\n03a01Fa.flac;Wut\nno.wav;nonsense\n", encoding="utf-8")
     page = open_corpus(server.url)
     page.click("#corpus-exchange button")
-    page.set_input_files("#corpus-import input[type=file]", str(table))
+    page.set_input_files("#corpus-table-import input[type=file]", str(table))
     page.wait_for_selector("#corpus-plan table", timeout=PATIENCE)
     assert "nonsense" in page.inner_text("#corpus-plan")
     assert events(server.home) == []
@@ -91,18 +91,18 @@ def test_an_import_is_shown_before_it_is_applied(
 
 def test_ticked_rows_become_gold_and_trust_is_set(open_corpus: Any, server: Any) -> None:
     page = open_corpus(server.url)
-    page.click("#corpus-people button")
-    page.wait_for_selector("#corpus-crew .hint", timeout=PATIENCE)
+    page.click("#corpus-annotators button")
+    page.wait_for_selector("#corpus-overview .hint", timeout=PATIENCE)
     page.locator("#corpus-table input[data-pick]").nth(1).check()
     page.click("#corpus-gold")
-    page.wait_for_selector("#corpus-people-status .done", timeout=PATIENCE)
-    assert "1 gold clips" in page.inner_text("#corpus-crew")
+    page.wait_for_selector("#corpus-annotators-status .done", timeout=PATIENCE)
+    assert "1 gold clip" in page.inner_text("#corpus-overview")
     gold = (server.home / "labels" / "gold.csv").read_text(encoding="utf-8")
     assert gold.startswith("Filename,Emotion")
-    page.get_by_label("only those ticked").check()
-    page.click("#corpus-save-people")
+    page.get_by_label("only selected annotators").check()
+    page.click("#corpus-save-annotators")
     page.wait_for_function(
-        "document.querySelector('#corpus-people-status').innerText.includes('nobody')",
+        "document.querySelector('#corpus-annotators-status').innerText.includes('nobody')",
         timeout=PATIENCE,
     )
     people = json.loads((server.home / "labels" / "people.json").read_text(encoding="utf-8"))

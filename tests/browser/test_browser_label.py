@@ -164,7 +164,7 @@ def test_twenty_clips_by_keys_alone(
     to_tab(page, "Label")
     page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
     assert page.locator("#label-aside .reopen").count() == 10
-    assert "The model has heard" in page.inner_text("#label-aside")
+    assert "has predicted" in page.inner_text("#label-aside")
     wait_until_left(server)
     press(page, "KeyU")
     assert "undone" in saved(page)
@@ -280,3 +280,213 @@ def test_an_empty_store_says_what_to_do(browser: Any, app_server: Any, to_tab: A
     corpus(server.home, 2)
     page.click("#label-again")
     page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
+
+
+def test_the_tab_and_blind_survive_a_reload_and_enter_a_click_on_the_tab(
+    open_label: Any, server: Any, to_tab: Any
+) -> None:
+    page = open_label(server.url)
+    to_tab(page, "Label")
+    press(page, "Digit5")
+    before = ticket(page)
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "before => document.querySelector('#label-card .clip-card').dataset.ticket !== before",
+        arg=before,
+    )
+    assert page.url.endswith("#label")
+    page.check("#label-blind input")
+    page.wait_for_selector("#label-card .blind", timeout=PATIENCE)
+    page.reload()
+    page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
+    assert page.locator("#label-card .blind").count() == 1
+    assert page.is_checked("#label-blind input")
+
+
+def test_a_key_that_comes_before_the_next_clip_is_not_sent_and_the_page_says_so(
+    open_label: Any, server: Any, events: Any
+) -> None:
+    page = open_label(server.url)
+    before = ticket(page)
+    page.evaluate(
+        """() => ["Digit5", "Digit6", "Digit6"].forEach((code) => document.body.dispatchEvent(
+            new KeyboardEvent("keydown", {code, key: code.slice(5), bubbles: true})))"""
+    )
+    assert "2 key presses were ignored" in page.inner_text("#label-ignored")
+    page.wait_for_function(
+        "before => document.querySelector('#label-card .clip-card').dataset.ticket !== before",
+        arg=before,
+    )
+    press(page, "Digit1")
+    assert page.inner_text("#label-ignored") == ""
+    assert [row["emotion"] for row in events(server.home)] == ["fear", "anger"]
+
+
+def test_from_a_folder_of_files_to_the_first_label_without_a_terminal(
+    open_tab: Any, app_server: Any, events: Any, tmp_path: Path
+) -> None:
+    page = open_tab(app_server.url, "Label")
+    page.wait_for_selector("#label-card .welcome", timeout=PATIENCE)
+    for number, sound in enumerate(spoken(6)):
+        (tmp_path / f"{'anna' if number % 2 else 'ben'}_{number}.wav").write_bytes(sound)
+    (tmp_path / "diary.wav").write_text("dear diary", encoding="utf-8")
+    files = [str(path) for path in sorted(tmp_path.iterdir())]
+    page.set_input_files("#label-import-files input[type=file]", files)
+    page.fill("#label-import-pattern :is(input, textarea)", "{speaker}_*")
+    page.wait_for_selector(".pattern-examples li", timeout=PATIENCE)
+    assert "anna_1.wav → anna" in page.inner_text(".pattern-examples")
+    page.click("#label-import-add")
+    page.wait_for_selector("#label-import-result .done", timeout=PATIENCE)
+    told = page.inner_text("#label-import-result")
+    assert "Added 6 clips" in told
+    assert "diary.wav" in told
+    page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
+    press(page, "Digit6")
+    (row,) = events(app_server.home)
+    assert (row["emotion"], row["corpus"]) == ("joy", "my clips")
+
+
+def test_segments_are_dragged_set_by_key_moved_labelled_and_undone(
+    open_label: Any, server: Any, events: Any
+) -> None:
+    page = open_label(server.url)
+    page.wait_for_selector("#label-wave[data-ready]", timeout=PATIENCE)
+    clip = clip_of(page)
+    seconds = page.evaluate("document.querySelector('#label-card audio').duration")
+    box = page.locator("#label-wave").bounding_box()
+    inside, left, y = box["width"] - 22, box["x"] + 11, box["y"] + 40
+    page.mouse.move(left + 0.25 * inside, y)
+    page.mouse.down()
+    page.mouse.move(left + 0.3 * inside, y, steps=4)
+    page.mouse.move(left + 0.5 * inside, y, steps=8)
+    page.mouse.up()
+    page.wait_for_function("document.getElementById('label-segment').innerText.includes('start')")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    press(page, "Digit6")
+    assert clip_of(page) == clip, "the clip stays for its next segment"
+    (row,) = events(server.home)
+    assert row["emotion"] == "joy"
+    assert float(row["start"]) == pytest.approx(0.25 * seconds, abs=0.1)
+    assert float(row["end"]) == pytest.approx(0.5 * seconds + 0.05, abs=0.1)
+    page.wait_for_function(
+        "document.getElementById('label-wave').dataset.ready ==="
+        " document.querySelector('#label-card .clip-card').dataset.ticket"
+    )
+    for key, at in (("[", 0.9), ("]", 1.3)):
+        page.evaluate(
+            "at => { const a = document.querySelector('#label-card audio'); a.pause();"
+            " a.currentTime = at; }",
+            at,
+        )
+        page.keyboard.press(key)
+    press(page, "Digit8")
+    row = events(server.home)[-1]
+    assert (row["emotion"], float(row["start"]), float(row["end"])) == ("sadness", 0.9, 1.3)
+    press(page, "KeyU")
+    kept = json.loads(page.get_attribute("#label-card .clip-card", "data-segments"))
+    assert [one[2] for one in kept] == ["joy"]
+    press(page, "KeyS")
+    assert events(server.home)[-1]["reason"] == "labelled in segments"
+
+
+def test_keys_are_changed_kept_on_the_browser_and_reset(
+    open_label: Any, server: Any, events: Any
+) -> None:
+    page = open_label(server.url)
+    page.keyboard.press("?")
+    page.click("#label-help [data-remap=Digit6]")
+    page.keyboard.press("s")
+    assert "Skip" in page.inner_text("#label-remap-note")
+    page.click("#label-help [data-remap=Digit6]")
+    page.keyboard.press("j")
+    page.keyboard.press("Escape")
+    page.reload()
+    page.wait_for_selector("#label-choose-joy[data-key=J]", timeout=PATIENCE)
+    page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
+    before = ticket(page)
+    page.keyboard.press("6")
+    page.wait_for_timeout(300)
+    assert ticket(page) == before, "the old key means nothing any more"
+    press(page, "KeyJ")
+    assert [row["emotion"] for row in events(server.home)] == ["joy"]
+    page.keyboard.press("?")
+    page.click("#label-remap-reset")
+    page.keyboard.press("Escape")
+    press(page, "Digit6")
+    assert len(events(server.home)) == 2
+
+
+def test_a_second_emotion_and_an_intensity_take_one_more_key_each(
+    open_label: Any, server: Any, to_tab: Any, events: Any, screenshot: Callable[[Any, str], Path]
+) -> None:
+    page = open_label(server.url)
+    bar = page.locator("#label-mixed")
+    assert not bar.is_visible()
+    page.keyboard.press("KeyG")
+    page.check("#label-mixed-on input")
+    bar.wait_for()
+    page.keyboard.press("Shift+Digit5")
+    page.keyboard.press("KeyG")
+    page.keyboard.press("KeyG")
+    assert "fear" in page.inner_text("#label-second")
+    assert "2" in page.inner_text("#label-intensity b")
+    assert "Second emotion: fear" in bar.inner_text()
+    assert page.locator("#label-choices button.second").inner_text() == "fear"
+    screenshot(page, "label-mixed")
+    press(page, "Digit1")
+    assert "Saved #1: anger with fear, intensity 2." in saved(page)
+    # With the clip it is gone.
+    assert page.inner_text("#label-second b") == page.inner_text("#label-intensity b") == "–"
+    press(page, "KeyU")
+    assert "anger with fear, intensity 2 undone" in saved(page)
+    # By thumb: the button, the second emotion, the first.
+    page.click("#label-second")
+    page.click("#label-choose-sadness")
+    before = ticket(page)
+    page.click("#label-choose-joy")
+    page.wait_for_function(
+        "before => document.querySelector('#label-card .clip-card').dataset.ticket !== before",
+        arg=before,
+    )
+    page.keyboard.press("Shift+Digit1")
+    page.keyboard.press("Digit1")
+    page.wait_for_selector("#label-saved .refused", timeout=PATIENCE)
+    assert "same as the first" in saved(page)
+    page.keyboard.press("Shift+Digit1")
+    press(page, "Digit1")
+    page.wait_for_function("window.serOffline?.held() >= 1", timeout=PATIENCE)
+    page.context.set_offline(True)
+    page.wait_for_function("window.serOffline?.online() === false", timeout=PATIENCE)
+    page.keyboard.press("Shift+Digit6")
+    page.keyboard.press("KeyG")
+    press(page, "Digit2")
+    page.context.set_offline(False)
+    page.wait_for_function(
+        "window.serOffline?.waiting() === 0 && serOffline.online()", timeout=PATIENCE
+    )
+    rows = [row for row in events(server.home) if row["action"] == "label"]
+    assert [(row["emotion"], row["second_emotion"], row["intensity"]) for row in rows] == [
+        ("anger", "fear", "2"),
+        ("joy", "sadness", ""),
+        ("anger", "", ""),
+        ("boredom", "joy", "1"),
+    ]
+    page.reload()
+    page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
+    to_tab(page, "Label")
+    bar.wait_for()
+    page.wait_for_function("document.querySelector('#label-mixed-on input').checked")
+    page.uncheck("#label-mixed-on input")
+    bar.wait_for(state="hidden")
+
+
+def test_a_key_shows_the_guidelines_and_hides_them(open_label: Any, server: Any) -> None:
+    (server.home / "guidelines.md").write_text("## Joy\nA smile in the voice.", encoding="utf-8")
+    page = open_label(server.url)
+    page.keyboard.press("h")
+    page.wait_for_selector("#label-guidelines-text h2", timeout=PATIENCE)
+    page.click("#label-guidelines-examples .reference")
+    page.wait_for_selector("#label-guidelines audio", timeout=PATIENCE)
+    page.keyboard.press("h")
+    page.wait_for_selector("#label-guidelines", state="hidden", timeout=PATIENCE)

@@ -27,11 +27,11 @@ def test_the_champion_s_figures_and_a_run_without_corpora(
     page.click("#model-start")
     page.wait_for_selector("#model-run .refused", timeout=PATIENCE)
     said = page.inner_text("#model-run")
-    assert "ended with an error" in said
+    assert "The run failed; the champion is unchanged. There is no folder" in said
     assert "Traceback" not in said
     page.click("#model-rollback")
-    page.wait_for_selector("#model-said .refused", timeout=PATIENCE)
-    assert "nothing to roll back" in page.inner_text("#model-said")
+    page.wait_for_selector("#model-message .refused", timeout=PATIENCE)
+    assert "nothing to roll back" in page.inner_text("#model-message")
     screenshot(page, "model-wide-light")
 
 

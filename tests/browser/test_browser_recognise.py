@@ -56,10 +56,10 @@ def test_upload_read_correct_and_find_the_event(
 
 def test_record_from_the_microphone(open_tab: Any, app_server: Any, events: Any) -> None:
     page = open_tab(app_server.url, "Recognise")
-    page.click("#clip button[aria-label='Record audio']")
-    page.click("#clip button.record-button")
+    page.click("#record")
+    page.wait_for_selector("#record.on", timeout=PATIENCE)
     page.wait_for_timeout(3000)
-    page.click("#clip button.stop-button")
+    page.click("#record")
     page.wait_for_selector("#answer .verdict", timeout=PATIENCE)
     page.wait_for_selector("#picture .js-plotly-plot", timeout=PATIENCE)
     page.click("#choose-anger")
@@ -96,7 +96,7 @@ def test_the_picture_seeks_the_sound_by_click_and_key(
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6)
     at = page.evaluate("document.querySelector('#clip audio').currentTime")
     assert 0.4 < at / length < 0.6
-    page.focus("#picture .js-plotly-plot")
+    page.focus("#picture .playhead")
     page.keyboard.press("ArrowRight")
     after = page.evaluate("document.querySelector('#clip audio').currentTime")
     assert after == pytest.approx(at + 0.5, abs=0.05)
@@ -133,8 +133,41 @@ def test_a_long_clip_is_summed_up_and_another_emotion_is_looked_for(
     assert at == pytest.approx(wanted, abs=0.05)
     field = page.locator("#looked-for input")
     images = "document.querySelectorAll('#picture .heatmaplayer image').length"
-    for emotion, count in (("anger", 2), ("show nothing", 1)):
+    for emotion, count in (("anger", 2), ("nothing", 1)):
         field.click()
         field.fill(emotion)
         field.press("Enter")
         page.wait_for_function(f"{images} === {count}", timeout=PATIENCE)
+
+
+def test_a_correction_is_marked_taken_back_and_never_goes_to_the_clip_before(
+    open_tab: Any, app_server: Any, events: Any, speech: Path
+) -> None:
+    page = open_tab(app_server.url, "Recognise")
+    upload(page, speech)
+    page.keyboard.press("8")
+    page.wait_for_selector("#choose-sadness.chosen", timeout=PATIENCE)
+    assert page.locator("#put-right button.predicted").count() == 0
+    page.click("#undo")
+    page.wait_for_selector("#put-right button.predicted", timeout=PATIENCE)
+    assert page.locator("#put-right button.chosen").count() == 0
+    assert [row["action"] for row in events(app_server.home)] == ["label", "undo"]
+    page.click("#recognise-left .examples button >> nth=0")
+    assert page.evaluate("document.getElementById('put-right').inert")
+    page.keyboard.press("1")
+    page.wait_for_function("document.querySelector('#answer .file')?.innerText.includes('1_even')")
+    page.wait_for_function("!document.getElementById('put-right').inert")
+    assert len(events(app_server.home)) == 2
+
+
+def test_a_row_of_several_files_opens_its_file(open_tab: Any, shared_server: Any) -> None:
+    page = open_tab(shared_server.url, "Recognise")
+    page.click("#several button >> nth=0")
+    examples = Path(__file__).resolve().parents[2] / "examples"
+    files = [str(examples / name) for name in ("1_even.flac", "5_german.flac")]
+    page.set_input_files("#several input[type=file]", files)
+    page.wait_for_selector("table.batch tbody tr >> nth=1", timeout=PATIENCE)
+    heights = page.eval_on_selector_all("table.batch th", "all => all.map((th) => th.offsetHeight)")
+    assert max(heights) < 60, "no heading is broken letter by letter"
+    page.click("table.batch button[data-open='1']")
+    page.wait_for_function("document.querySelector('#answer .file')?.innerText.includes('german')")

@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 
 from label_store import LabelEvent, LabelStore, StoreError
-from label_store.agreement import agreement, krippendorff_alpha, pairs, votes
-from label_store.consensus import consensus, training_labels
+from label_store.agreement import (
+    agreement,
+    annotations_by_clip,
+    krippendorff_alpha,
+    pairs,
+    with_others,
+)
+from label_store.consensus import consensus
 from label_store.reliability import dawid_skene, gold_scores, trusted_by_gold
-from label_store.review import accept, decide, disagreements, reject, suggestions
+from label_store.review import accept, reject, suggestions
 
 CLIPS = [hashlib.sha256(bytes([n])).hexdigest() for n in range(20)]
 
@@ -89,34 +95,18 @@ def test_gold_clips_tell_who_can_be_trusted(store: LabelStore) -> None:
     assert trusted_by_gold(scores) == {"ada"}
 
 
-def test_disagreements_are_settled_by_a_review(store: LabelStore) -> None:
-    add(store, 0, "ada", "joy")
-    add(store, 0, "ben", "fear")
-    add(store, 1, "ada", "joy")
-    (one,) = disagreements(store.state())
-    assert one.votes == (("ada", "joy"), ("ben", "fear"))
-    decide(store, CLIPS[0], "fear", "eve")
-    assert disagreements(store.state()) == []
-    (label,) = [label for label in consensus(store).without_file if label.clip_hash == CLIPS[0]]
-    assert (label.emotion, label.reviewed) == ("fear", True)
-    store.undo("eve")
-    assert len(disagreements(store.state())) == 1
-    with pytest.raises(StoreError):
-        decide(store, CLIPS[9], "fear", "eve")
-
-
 def test_suggestions_are_taken_or_turned_down_all_or_none(store: LabelStore) -> None:
     store.keep_clip(bytes([0]), ".wav")
     ids = [add(store, n, "guest", "fear", "suggest") for n in range(3)]
     assert [entry.event_id for entry in suggestions(store.state())] == ids
     with pytest.raises(StoreError, match="no longer wait"):
         accept(store, [ids[0], "gone"], "ada")
-    assert training_labels(store) == []
+    assert list(consensus(store).labels) == []
     accept(store, ids[:1], "ada")
     reject(store, ids[1:2], "ada", reason="it is noise")
     assert [entry.event_id for entry in suggestions(store.state())] == ids[2:]
-    assert [label.emotion for label in training_labels(store)] == ["fear"]
-    assert votes(store.state()) == []
+    assert [label.emotion for label in list(consensus(store).labels)] == ["fear"]
+    assert annotations_by_clip(store.state()) == []
 
 
 def test_dawid_skene_can_decide_what_a_majority_leaves_open(store: LabelStore) -> None:
@@ -130,3 +120,14 @@ def test_dawid_skene_can_decide_what_a_majority_leaves_open(store: LabelStore) -
     decided = consensus(store, method="dawid-skene")
     (label,) = [one for one in decided.without_file if one.clip_hash == CLIPS[10]]
     assert label.emotion == "fear"
+
+
+def test_each_annotator_is_compared_with_most_of_the_others_for_each_emotion() -> None:
+    items = [
+        {"ada": "joy", "bob": "joy", "cy": "fear"},
+        {"ada": "fear", "bob": "fear", "cy": "fear"},
+        {"ada": "joy"},
+    ]
+    found = with_others(items)
+    assert found["cy"] == {"fear": (1, 1), "joy": (0, 1)}
+    assert found["ada"] == {"fear": (1, 1)}, "where the others are even, a clip does not count"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from label_store import LabelEvent, LabelStore, LeaseError, StoreError, scores
+from label_store import LabelEvent, LabelStore, StoreError, scores
+from label_store.leases import MOST_OF_A_SESSION, MOST_OF_AN_ANNOTATOR, Leases
 from label_store.queue import Candidate, LabelQueue, QueueSettings
 
 CLIPS = [hashlib.sha256(bytes([n])).hexdigest() for n in range(40)]
@@ -76,25 +78,57 @@ def test_a_reload_gets_its_clip_back_and_a_second_browser_another(store, clock) 
 def test_clips_fetched_ahead_are_not_given_again(store, clock) -> None:
     mine = queue(store, clock)
     shown = mine.next("ada", "s").candidate.clip
-    fetched = mine.next("ada", "s", ahead=[shown]).candidate.clip
+    fetched = mine.next("ada", "s", prefetched=[shown]).candidate.clip
     assert fetched != shown
-    assert mine.next("ada", "s", ahead=[shown, fetched]).candidate.clip not in {shown, fetched}
+    assert mine.next("ada", "s", prefetched=[shown, fetched]).candidate.clip not in {shown, fetched}
 
 
-def test_leases_expire_and_can_be_renewed(store, clock) -> None:
+def test_leases_expire_and_are_renewed_when_the_page_is_loaded_again(store, clock) -> None:
     mine = LabelQueue(
         store, candidates()[:1], np.random.default_rng(0), QueueSettings(overlap=0), clock=clock
     )
     ticket = mine.next("ada", "s")
     assert mine.next("ben", "t") is None
     clock.now += 200
-    mine.leases.renew(ticket.candidate.clip, "ada", "s", 300)
+    assert mine.next("ada", "s").why == "resumed"
     clock.now += 200
     assert mine.next("ben", "t") is None
     clock.now += 200
     assert mine.next("ben", "t").candidate == ticket.candidate
-    with pytest.raises(LeaseError):
-        mine.leases.renew(ticket.candidate.clip, "ada", "s", 300)
+
+
+def test_visitors_keep_no_writer_waiting_and_keep_their_own_clip(store, clock) -> None:
+    mine = LabelQueue(
+        store, candidates()[:3], np.random.default_rng(0), QueueSettings(overlap=0), clock=clock
+    )
+    shown = {f"v{n}": mine.next("visitor", f"v{n}", binding=False) for n in range(3)}
+    written = {mine.next("ada", "s", prefetched=[]).candidate.clip}
+    for _ in range(2):
+        written.add(mine.next("ada", "s", prefetched=sorted(written)).candidate.clip)
+    assert len(written) == 3  # every clip is open to her, whatever visitors look at
+    again = mine.next("visitor", "v0", binding=False)
+    assert (again.candidate, again.why) == (shown["v0"].candidate, "resumed")
+
+
+def test_one_holder_has_a_bounded_number_of_clips(tmp_path) -> None:
+    leases = Leases(tmp_path, clock=lambda: 1000.0)
+    with leases.exclusive() as table:
+        for n in range(30):
+            table.take(f"c{n}", "ada", "s", 300)
+        held = [lease.clip for lease in table.held("ada", "s")]
+        assert held == [f"c{n}" for n in range(30 - MOST_OF_A_SESSION, 30)]
+        for session in range(200):
+            table.take(f"v{session}", "visitor", f"v{session}", 300, binding=False)
+        assert sum(one.annotator == "visitor" for one in table.leases) == MOST_OF_AN_ANNOTATOR
+        assert table.held("ada", "s")  # others lose nothing by it
+    assert len(leases.active()) == MOST_OF_A_SESSION + MOST_OF_AN_ANNOTATOR
+
+
+def test_leases_of_an_earlier_version_are_read(tmp_path) -> None:
+    old = {"clip": "c", "annotator": "ada", "session": "s", "taken": 1000.0, "until": 1300.0}
+    (tmp_path / "leases.json").write_text(json.dumps([old]))
+    (lease,) = Leases(tmp_path, clock=lambda: 1100.0).active()
+    assert lease.binding
 
 
 def test_a_lease_from_the_future_does_not_hold_after_the_clock_jumped_back(store, clock) -> None:
@@ -137,9 +171,9 @@ def test_a_chosen_share_goes_to_two_people(store, clock) -> None:
     for name in ("ada", "ben", "eve"):
         while ticket := mine.next(name, name):
             label(store, ticket.candidate.clip, name)
-    votes = Counter(len(store.clip(clip).whole()) for clip in CLIPS)
+    annotations = Counter(len(store.clip(clip).whole()) for clip in CLIPS)
     twice = sum(int(clip[:8], 16) / 2**32 < 0.5 for clip in CLIPS)
-    assert votes == {2: twice, 1: len(CLIPS) - twice}
+    assert annotations == {2: twice, 1: len(CLIPS) - twice}
 
 
 def test_progress_counts_and_paces(store, clock) -> None:
@@ -182,7 +216,7 @@ def test_a_wrong_label_is_the_most_suspicious() -> None:
 def test_bald_puts_first_what_the_draws_differ_on(store, clock) -> None:
     mine = queue(store, clock, strategy="bald", random_share=0.2)
     mine.replace([Candidate(clip, information=n / 100) for n, clip in enumerate(CLIPS[:20])])
-    tickets = [mine.next("ada", "s", ahead=CLIPS[:0])]
+    tickets = [mine.next("ada", "s", prefetched=CLIPS[:0])]
     while tickets[-1] is not None:
         label(store, tickets[-1].candidate.clip, "ada")
         tickets.append(mine.next("ada", "s"))
@@ -201,7 +235,10 @@ def test_no_clip_that_the_model_heard_in_training_is_called_a_suspected_error(st
     mine.replace(
         [
             Candidate(
-                clip, emotion="fear" if n < 20 else "joy", probabilities=wrong, fair=n % 2 > 0
+                clip,
+                emotion="fear" if n < 20 else "joy",
+                probabilities=wrong,
+                speaker_held_out=n % 2 > 0,
             )
             for n, clip in enumerate(CLIPS)
         ]
@@ -225,3 +262,18 @@ def test_an_order_says_of_how_many_clips_it_knows(store, clock) -> None:
     for strategy in ("random", "balance", "disagreement"):
         other = queue(store, clock, strategy=strategy)
         assert other.known() == len(CLIPS)
+
+
+def test_clips_without_a_label_come_first_whatever_the_strategy(tmp_path: Path) -> None:
+    clips = [
+        Candidate(
+            f"{place:064x}", emotion="" if place % 3 == 0 else "joy", unlabelled=place % 3 == 0
+        )
+        for place in range(1, 31)
+    ]
+    for strategy in ("random", "balance", "entropy"):
+        settings = QueueSettings(strategy=strategy)
+        home = tmp_path / strategy
+        queue = LabelQueue(LabelStore(home), clips, np.random.default_rng(0), settings)
+        first = [queue.next("ada", str(number)) for number in range(10)]
+        assert all(ticket is not None and ticket.candidate.unlabelled for ticket in first)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from label_store import ANY, ConflictError, EventError, LabelEvent, LabelStore, NothingToUndoError
-from label_store.consensus import consensus, training_labels
+from label_store.consensus import consensus
 
 CLIP = hashlib.sha256(b"one").hexdigest()
 OTHER = hashlib.sha256(b"two").hexdigest()
@@ -65,7 +65,7 @@ def test_compare_and_set_refuses_a_stale_save(store: LabelStore, tmp_path: Path)
     first = store.append(label("ada", "joy"), expect=None)
     with pytest.raises(ConflictError, match="ada") as caught:
         ben.append(label("ben", "anger"), expect=None)
-    assert caught.value.latest == first.event
+    assert caught.value.latest == first.event_id
     assert ben.clip(CLIP).whole() == {"ada": "joy"}
     ben.append(label("ben", "anger"), expect=first.event_id)
     assert store.clip(CLIP).whole() == {"ada": "joy", "ben": "anger"}
@@ -166,29 +166,29 @@ def test_training_labels_need_a_majority_and_a_file(store: LabelStore) -> None:
     found = consensus(store)
     assert [clip.reason for clip in found.open] == ["tie"]
     assert [one.emotion for one in found.without_file] == ["fear"]
-    assert training_labels(store) == []
+    assert list(consensus(store).labels) == []
     store.append(label("eve", "joy"))
-    (one,) = training_labels(store)
+    (one,) = list(consensus(store).labels)
     assert (one.emotion, one.annotators) == ("joy", ("ada", "ben", "eve"))
     assert one.distribution == pytest.approx({"anger": 1 / 3, "joy": 2 / 3})
     assert one.path.read_bytes() == b"one"
     assert one.revision == store.head(CLIP)
-    assert training_labels(store, trusted={"ben"})[0].emotion == "anger"
-    assert training_labels(store, min_votes=4) == []
+    assert consensus(store, trusted={"ben"}).labels[0].emotion == "anger"
+    assert list(consensus(store, min_annotations=4).labels) == []
 
 
 def test_suggestions_never_train_until_a_review_takes_them(store: LabelStore) -> None:
     store.keep_clip(b"one", ".wav")
     one = store.append(LabelEvent(action="suggest", annotator="guest", clip=CLIP, emotion="fear"))
-    assert training_labels(store) == []
+    assert list(consensus(store).labels) == []
     assert [entry.event_id for entry in store.clip(CLIP).suggestions] == [one.event_id]
     store.append(
         LabelEvent(action="review", annotator="ada", clip=CLIP, emotion="fear", target=one.event_id)
     )
     assert store.clip(CLIP).suggestions == []
-    (trained,) = training_labels(store)
+    (trained,) = list(consensus(store).labels)
     assert (trained.emotion, trained.annotators, trained.reviewed) == ("fear", ("ada",), True)
-    assert training_labels(store, trusted={"guest"}) == []
+    assert list(consensus(store, trusted={"guest"}).labels) == []
 
 
 def test_undo_reaches_back_to_earlier_sittings_and_spares_those_going_on(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_undo_reaches_back_to_earlier_sittings_and_spares_those_going_on(tmp_pat
         )
     store.rename(clips[0], "new.wav", "ada", session="old")
     again = LabelStore(tmp_path)
-    options = {"actions": {"label", "skip"}, "spare": {"elsewhere"}, "sitting": "new"}
+    options = {"actions": {"label", "skip"}, "spare": {"elsewhere"}, "undo_session": "new"}
     taken = [again.undo("ada", **options).event for _ in range(2)]
     assert [event.clip for event in taken] == [clips[2], clips[0]]
     assert {event.session for event in taken} == {"new"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ser_core.splits import TABLES
+from ser_core.corpora.committed_sides import TABLES
 from trainer.settings import Settings
 
 
@@ -80,17 +80,17 @@ def flags(tiny_settings: Settings) -> list[str]:
 @pytest.fixture
 def put_version() -> Callable[[Path, str, str], None]:
     """Write a version with random weights into a home: home, name, date."""
-    from ser_core import checkpoint
-    from ser_core.calibration import Calibration
-    from ser_core.champion import models_folder
-    from ser_core.model import build
-    from ser_core.specification import Specification
+    from ser_core.checkpoints import checkpoint
+    from ser_core.checkpoints.calibration import Calibration
+    from ser_core.checkpoints.model import build
+    from ser_core.checkpoints.specification import Specification
+    from ser_core.home import Home
 
     def put(home: Path, name: str, created: str) -> None:
         words = Specification(
             backbone="cnn", frontend_parameters={"n_mels": 16}, version=name, created=created
         )
-        folder = models_folder(home) / name
+        folder = Home(home).models / name
         checkpoint.save(folder, build(words), words, Calibration(), {"uar": 0.5}, "")
 
     return put

@@ -12,8 +12,9 @@ import pytest
 
 from ser_core.audio import to_wav_bytes
 from ser_core.errors import SerError
-from ui import downloads, parts
-from ui.analysis import PageError, analyse, keep
+from ui import downloads, page_html
+from ui.analysis import analyse, keep
+from ui.errors import PageError
 from ui.identity import Annotator
 from ui.services import Services
 
@@ -91,12 +92,13 @@ def test_silence_and_a_blink_get_no_emotion(
     said = analyse(services, path).held.prediction
     assert said["emotion"] is None
     assert said["unsure"]
-    assert "No answer" in parts.answer(said)
+    assert "No answer" in page_html.answer(said)
 
 
 def test_names_are_escaped_on_the_page(services: Services, tmp_path: Path) -> None:
     said = {
         "file": "<img src=x onerror=alert(1)>.wav",
+        "model": {"name": "<b>", "version": "1"},
         "emotion": "joy",
         "confidence": 0.999,
         "probabilities": {"joy": 0.999, "fear": 0.001},
@@ -106,8 +108,13 @@ def test_names_are_escaped_on_the_page(services: Services, tmp_path: Path) -> No
         "windows": [],
         "seconds": 1.0,
     }
-    html = parts.answer(said) + parts.describe(said) + parts.problem("<i>") + parts.status("<u>")
-    for bad in ("<img", "<script", "a <b>", "<i>", "<u>"):
+    html = (
+        page_html.answer(said)
+        + page_html.describe(said)
+        + page_html.problem("<i>")
+        + page_html.status("<u>")
+    )
+    for bad in ("<img", "<script", "a <b>", "· <b>", "<i>", "<u>"):
         assert bad not in html
     assert "> 99 %" in html
     assert "100 %" not in html

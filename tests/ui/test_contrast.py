@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ui.model_figures import SCALE
-from ui.theme import COLOURS, DARK, DARK_INK, PAPER, PETROL, STATIC, values
+from ui.model.figures import SCALE
+from ui.theme import COLOURS, DARK, DARK_INK, HERE, PAPER, PETROL, values
 
 TEXT, PARTS = 4.5, 3.0
-STYLE = (STATIC / "style.css").read_text(encoding="utf-8")
+STYLE = (HERE / "style.css").read_text(encoding="utf-8")
 MODES = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 
 
@@ -125,9 +125,9 @@ def test_white_signs_stand_on_the_dark_colours_alone() -> None:
     assert set(re.findall(r"emotion-(\w+)", rule)) == DARK
 
 
-@pytest.mark.parametrize("sheet", ["live.css", "model.css", "style.css"])
+@pytest.mark.parametrize("sheet", ["live/live.css", "model/model.css", "style.css"])
 def test_white_letters_stand_on_colours_that_carry_them(sheet: str) -> None:
-    text = (STATIC / sheet).read_text(encoding="utf-8")
+    text = (HERE / sheet).read_text(encoding="utf-8")
     filled = re.findall(r"{[^}]*background: ([^;}]+);[^}]*(?<!-)color: #fff[;\s][^}]*}", text)
     for colour in filled:
         known = re.fullmatch(r"var\((--[\w-]+)\)", colour)
@@ -138,7 +138,7 @@ def test_white_letters_stand_on_colours_that_carry_them(sheet: str) -> None:
 @MODES
 def test_figures_on_the_heat_maps(dark: bool) -> None:
     known = variables(dark)
-    sheet = (STATIC / "augment" / "robustness.css").read_text(encoding="utf-8")
+    sheet = (HERE / "robustness" / "map.css").read_text(encoding="utf-8")
     most = float(re.findall(r"var\(--depth\) \* ([\d.]+)", sheet)[0])
     tones = re.findall(r"--tone: (#\w+)", sheet)
     assert len(tones) == 2
@@ -161,7 +161,7 @@ def rules(sheet: Path) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-ALL_RULES = [rule for sheet in sorted(STATIC.rglob("*.css")) for rule in rules(sheet)]
+ALL_RULES = [rule for sheet in sorted(HERE.rglob("*.css")) for rule in rules(sheet)]
 
 
 @MODES

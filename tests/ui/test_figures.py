@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 
 from ser_core.emotions import EMOTIONS
-from ser_core.prediction import Window
-from ser_core.timeline import blocks
-from ui.figures import Heat, Mel, clip_figure, envelope, silences, squeeze, with_heat
+from ser_core.inference.timeline import Window, blocks
+from ui.figures import HeatMap, MelImage, clip_figure, envelope, silences, squeeze, with_heat
 from ui.theme import COLOURS, LETTERS
 
 RATE = 16_000
 LIMIT = 300_000
 
 
-def mel(seconds: float, rng: np.random.Generator) -> Mel:
+def mel(seconds: float, rng: np.random.Generator) -> MelImage:
     image = rng.integers(0, 256, (128, 960), dtype=np.uint8)
-    return Mel(image, np.geomspace(40, 7900, 128), seconds)
+    return MelImage(image, np.geomspace(40, 7900, 128), seconds)
 
 
 def windows(seconds: float) -> list[Window]:
@@ -33,7 +32,7 @@ def windows(seconds: float) -> list[Window]:
 
 def test_a_30_s_clip_is_at_most_300_kb_with_everything_drawn(rng: np.random.Generator) -> None:
     wave = rng.normal(0, 0.2, 30 * RATE).astype(np.float32)
-    heat = Heat(rng.random((128, 900), dtype=np.float32), 0.0, 30.0)
+    heat = HeatMap(rng.random((128, 900), dtype=np.float32), 0.0, 30.0)
     figure = clip_figure(wave, RATE, mel(30, rng), windows=windows(30), speech=[(1.0, 29.0)])
     figure = with_heat(figure, heat)
     assert len(figure.to_json()) <= LIMIT

@@ -1,0 +1,1 @@
+"""What a recipe or a correction is worth: one script a study."""

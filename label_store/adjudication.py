@@ -1,0 +1,188 @@
+"""Adjudication: a reviewer settles the clips that annotators labelled differently."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from label_store.agreement import krippendorff_alpha
+from label_store.consensus import seconds
+from label_store.errors import StoreError
+from label_store.event import LabelEvent, Saved
+from label_store.fold import WHOLE, ClipView, Span, State
+from label_store.store import ANY, LabelStore, _Any
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A clip or a segment that annotators labelled differently.
+
+    Attributes:
+        key: the clip's key.
+        clip: SHA-256 of its bytes, "" where its file is missing.
+        file_name, corpus: its name now, and where it comes from.
+        annotations: (annotator, emotion) in order of annotator.
+        head: id of the clip's latest change, for ``expect``.
+        share: annotations for the most frequent emotion, 0..1.
+        start, end: seconds of the labelled part; None = the whole clip.
+        decision, adjudicator: how it was settled and by whom; "" while it is open.
+    """
+
+    key: str
+    clip: str
+    file_name: str
+    corpus: str
+    annotations: tuple[tuple[str, str], ...]
+    head: str | None
+    share: float
+    start: float | None = None
+    end: float | None = None
+    decision: str = ""
+    adjudicator: str = ""
+
+    @property
+    def tied(self) -> bool:
+        """Whether no emotion has more annotations than every other, so that nothing trains."""
+        counts = sorted(self._counts(), reverse=True)
+        return counts[0] == counts[1]
+
+    def _counts(self) -> list[int]:
+        emotions = [emotion for _, emotion in self.annotations]
+        return [emotions.count(emotion) for emotion in set(emotions)]
+
+
+def disputes(
+    state: State, trusted: Collection[str] | None = None, *, settled: bool = False
+) -> list[Dispute]:
+    """Return what annotators differ on, ties and the least agreed first.
+
+    Args:
+        state: the store's state.
+        trusted: annotators whose annotations and decisions count; None = all.
+        settled: those that a review or an adjudication has decided, instead of the open ones.
+    """
+    found = [
+        one
+        for view in state.clips()
+        for span in view.annotations
+        if (one := _dispute(view, span, trusted)) is not None and bool(one.decision) == settled
+    ]
+    return sorted(
+        found,
+        key=lambda one: (one.share, -len(one.annotations), one.file_name, one.key, one.start or 0),
+    )
+
+
+def _dispute(view: ClipView, span: Span, trusted: Collection[str] | None) -> Dispute | None:
+    annotations = sorted(
+        (name, entry.emotion)
+        for name, entry in view.annotations.get(span, {}).items()
+        if trusted is None or name in trusted
+    )
+    emotions = [emotion for _, emotion in annotations]
+    if len(set(emotions)) < 2:
+        return None
+    review = view.reviews.get(span)
+    counts = review is not None and (trusted is None or review.annotator in trusted)
+    start, end = seconds(span)
+    return Dispute(
+        view.key,
+        view.clip,
+        view.file_name,
+        view.corpus,
+        tuple(annotations),
+        view.head,
+        max(emotions.count(emotion) for emotion in emotions) / len(emotions),
+        start,
+        end,
+        review.emotion if review is not None and counts else "",
+        review.annotator if review is not None and counts else "",
+    )
+
+
+def find_dispute(
+    state: State, key: str, start: float | None = None, end: float | None = None
+) -> Dispute | None:
+    """Return what annotators differ on in a clip or a segment of it, decided or not; None = no."""
+    span = ("" if start is None else repr(start), "" if end is None else repr(end))
+    return _dispute(state.clip(key), span, None)
+
+
+def adjudicate(
+    store: LabelStore,
+    dispute: Dispute,
+    emotion: str,
+    reviewer: str,
+    *,
+    session: str = "",
+    note: str = "",
+    expect: str | _Any | None = ANY,
+) -> Saved:
+    """Settle what annotators differ on: the decision is the consensus, whatever they said.
+
+    Args:
+        store: where to.
+        dispute: from `disputes`.
+        emotion: the canonical emotion that it gets.
+        reviewer, session, note: who decides, in which session, and why.
+        expect: as for `LabelStore.append`.
+
+    Raises:
+        StoreError: annotators don't differ on it (any more), it was changed meanwhile, or the
+            event can't be saved.
+    """
+    if find_dispute(store.state(), dispute.key, dispute.start, dispute.end) is None:
+        raise StoreError(
+            f"The annotators of {dispute.file_name or dispute.key[:12]} don't differ any more, so "
+            "there is nothing to decide. Nothing was saved; load the list again."
+        )
+    return store.append(
+        LabelEvent(
+            action="adjudicate",
+            annotator=reviewer,
+            session=session,
+            clip=dispute.clip,
+            file_name=dispute.file_name
+            if dispute.clip
+            else dispute.key.removeprefix(f"name:{dispute.corpus}/"),
+            corpus=dispute.corpus,
+            start=dispute.start,
+            end=dispute.end,
+            emotion=emotion,
+            note=note,
+        ),
+        expect=expect,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AlphaBeforeAfter:
+    """Krippendorff's alpha (nominal) over whole clips; None where it is undefined.
+
+    Attributes:
+        before: of the annotations as they were made.
+        after: with every decided clip as it was decided, the others as they were annotated.
+    """
+
+    before: float | None
+    after: float | None
+
+
+def alpha_before_after(state: State, trusted: Collection[str] | None = None) -> AlphaBeforeAfter:
+    """Return how far annotators agree, before and after adjudication.
+
+    Args:
+        state: the store's state.
+        trusted: annotators whose annotations and decisions count; None = all.
+    """
+    before: list[list[str]] = []
+    after: list[list[str]] = []
+    for view in state.clips():
+        given = [
+            emotion for name, emotion in view.whole().items() if trusted is None or name in trusted
+        ]
+        review = view.reviews.get(WHOLE)
+        counts = review is not None and (trusted is None or review.annotator in trusted)
+        before.append(given)
+        after.append([review.emotion] * len(given) if review is not None and counts else given)
+    return AlphaBeforeAfter(krippendorff_alpha(before), krippendorff_alpha(after))

@@ -1,0 +1,1 @@
+"""Checkpoints: specification, weights, calibration, and the champion's pointer."""

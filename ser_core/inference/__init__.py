@@ -1,0 +1,1 @@
+"""From samples to a prediction: speech detection, windows, batch, aggregation, calibration."""

@@ -1,0 +1,79 @@
+"""Asking for help is instant: nothing heavy is imported for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainer.cli.parser import VERBS
+
+HEAVY = ("torch", "transformers", "librosa", "gradio", "pandas", "sklearn", "scipy", "numpy")
+
+_CODE = """
+import json, runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    assert not end.code, end.code
+print("\\n" + json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def imported(*words: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _CODE, *words], capture_output=True, text=True, check=True
+    )
+    assert "usage:" in done.stdout
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ser_core", "--help"),
+        ("ser_core", "predict", "--help"),
+        ("ser_core", "list", "--help"),
+        ("trainer", "--help"),
+        *(("trainer", verb, "--help") for verb in VERBS),
+    ],
+    ids=" ".join,
+)
+def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
+    assert imported(*words) & set(HEAVY) == set()
+
+
+_ANSWER = """
+import sys
+from pathlib import Path
+from app import read_settings
+from ui.page import build_page, launch_options
+from ui.services import Services
+settings, identity = read_settings({"SER_HOME": sys.argv[1]})
+services = Services(settings, identity)
+build_page(services)
+launch_options(services)
+assert "torch" not in sys.modules, "the page imports torch"
+if len(sys.argv) > 2:
+    from ui.analysis import analyse
+    services.warm()
+    assert analyse(services, Path(sys.argv[2])).prediction.emotion is not None
+    assert "torch" not in sys.modules, "the first answer imports torch"
+"""
+
+
+@pytest.mark.slow
+def test_the_page_and_its_first_answer_import_no_torch(tmp_path: Path, repository: Path) -> None:
+    from ser_core.home import Home
+    from ser_core.inference.recognizer import Recognizer
+
+    # The graph is written once, in torch; every later start finds it.
+    Recognizer(repository / "models" / "default", "cpu", graphs=Home(tmp_path).graphs)
+    clip = repository / "examples" / "2_lively.flac"
+    words = [sys.executable, "-c", _ANSWER, str(tmp_path), str(clip)]
+    done = subprocess.run(words, cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

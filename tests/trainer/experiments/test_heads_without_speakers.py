@@ -1,0 +1,182 @@
+"""Heads are fitted again on kept states: without a speaker, or with corrections beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.studies.correction_curve import curve, table
+from benchmarks.studies.published_splits import Study, read_list
+from ser_core.checkpoints import checkpoint
+from ser_core.checkpoints.checkpoint import Checkpoint
+from ser_core.corpora import read
+from ser_core.corpora.committed_sides import TABLES
+from trainer.__main__ import main
+from trainer.data.batches import examples
+from trainer.data.prepare import Prepared, prepare
+from trainer.errors import DataError, SettingsError
+from trainer.experiments.out_of_fold_head import out_of_fold_predictions
+from trainer.settings import Settings, preset
+from trainer.training.callbacks import Callbacks
+from trainer.training.fit import fit
+
+WHISPER: dict[str, Any] = {
+    "model_type": "whisper",
+    "d_model": 16,
+    "encoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 24,
+    "num_mel_bins": 20,
+    "max_source_positions": 50,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A small encoder model with two heads, its clips, and where everything is."""
+
+    home: Path
+    held: Checkpoint
+    prepared: Prepared
+    settings: Settings
+
+
+@pytest.fixture(scope="module")
+def made(speech: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    sides = TABLES["cremad"]
+    names = {s: [n for n, held in sorted(sides.items()) if held == s] for s in sides.values()}
+    root = tmp_path_factory.mktemp("corpora")
+    speech.write_cremad(root, names["train"][:8] + names["validation"][:2] + names["test"][:2])
+    speech.write_emodb(root, ["03", "08", "09"])
+    home = tmp_path_factory.mktemp("home")
+    settings = dataclasses.replace(
+        Settings(),
+        corpora=str(root),
+        names=("cremad",),
+        frontend="encoder",
+        frontend_preset="",
+        frontend_parameters={"config": WHISPER, "stack": True},
+        backbone="layer_pooling",
+        backbone_parameters={"sizes": [8], "dropout": 0.0},
+        normalisation="none",
+        seconds=0.6,
+        depth="head",
+        heads=2,
+        optimizer="adamw",
+        epochs=3,
+        batch_size=8,
+        precision="fp32",
+        threads=1,
+        workers=0,
+    )
+    prepared = prepare(settings, home / "cache" / "decoded")
+    quiet = Callbacks(log=lambda line: None)
+    folder = home / "models" / "one"
+    fit(
+        settings,
+        folder,
+        home / "run",
+        home / "cache" / "decoded",
+        prepared=prepared,
+        progress=quiet,
+    )
+    return Made(home, checkpoint.load(folder), prepared, settings)
+
+
+def test_every_speaker_but_the_test_ones_is_met_for_the_first_time(made: Made) -> None:
+    said: list[str] = []
+    found = out_of_fold_predictions(made.held, made.prepared, Callbacks(log=said.append), folds=2)
+    sides = made.prepared.sides
+    met = {item.clip.person for side in ("train", "validation") for item in sides[side]}
+    assert set(found.outcomes.speaker) == met
+    assert len(found.outcomes) == len(sides["train"]) + len(sides["validation"])
+    assert found.logits is not None
+    assert np.isfinite(found.logits).all()
+    assert said == ["speaker fold 1 of 2", "speaker fold 2 of 2"]
+
+
+def test_a_model_whose_front_learned_is_not_calibrated_so(made: Made) -> None:
+    metrics = made.held.metrics | {"settings": made.held.metrics["settings"] | {"depth": "all"}}
+    metrics["settings"] |= {"heads": 1}
+    deep = dataclasses.replace(made.held, metrics=metrics)
+    with pytest.raises(SettingsError, match="learned from these speakers too"):
+        out_of_fold_predictions(deep, made.prepared, Callbacks())
+    with pytest.raises(SettingsError, match="doesn't say by which settings"):
+        out_of_fold_predictions(
+            dataclasses.replace(made.held, metrics={}), made.prepared, Callbacks()
+        )
+
+
+def test_the_command_writes_the_calibration(
+    made: Made,
+    capsys: pytest.CaptureFixture[str],
+    read_calibration: Callable[[Path], dict[str, Any]],
+) -> None:
+    folder = made.home / "models" / "one"
+    before = read_calibration(folder)
+    words = ["evaluate", "one", "--home", str(made.home), "--corpora", made.settings.corpora]
+    assert main([*words, "--threads", "1", "--calibrate", "out-of-fold", "--write"]) == 0
+    after = read_calibration(folder)
+    assert after != before
+    assert after["temperature"] > 0
+    assert "speaker fold 4 of 4" in capsys.readouterr().err
+
+
+@pytest.fixture
+def read_calibration() -> Callable[[Path], dict[str, Any]]:
+    def read_it(folder: Path) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads((folder / checkpoint.CALIBRATION).read_text())
+        return values
+
+    return read_it
+
+
+def test_a_curve_begins_with_the_model_itself_and_ends_with_all_labels(made: Made) -> None:
+    clips = read(Path(made.settings.corpora) / "emodb", "emodb").clips
+    digests, _ = made.prepared.decoded.prepare(clips)
+    strangers = examples(clips, digests, made.held.specification.emotions)
+    settings = dataclasses.replace(
+        preset("fine-tune"), corpora=made.settings.corpora, epochs=1, epoch_clips=64, batch_size=16
+    )
+    points = curve(made.held, made.prepared, strangers, settings, (0, 4, 100))
+    assert [(p.speaker, p.labels) for p in points[:3]] == [("03", 0), ("03", 4), ("03", 12)]
+    assert len(points) == 9
+    assert len({p.old for p in points if p.labels == 0}) == 1
+    shown = table(points, "emodb", "small")
+    assert [row[0] for row in shown.rows] == ["0", "4", "12"]
+    assert shown.rows[0][-1] == "+0.000"
+    mean = np.mean([p.heard for p in points if p.labels == 12])
+    assert shown.rows[2][1] == f"{mean:.3f}"
+
+
+def test_a_published_list_is_followed_and_who_is_not_here_is_counted(
+    made: Made, tmp_path: Path
+) -> None:
+    people = sorted({i.clip.speaker for side in made.prepared.sides.values() for i in side})
+    rows = [(name, "train") for name in (*people[:6], "9999")]
+    rows += [(people[6], "valid"), (people[7], "test"), (people[8], "test")]
+    file = tmp_path / "list.csv"
+    file.write_text("speaker_id,split\n" + "".join(f"{n},{side}\n" for n, side in rows))
+    study = Study(made.held, Path(made.settings.corpora), made.home)
+    name, accuracy, uar, tested, who = study.by_list("cremad", read_list(file))
+    assert (name, tested) == ("cremad, published list", "18")
+    assert who == "6 of 7 train, 1 of 1 validation, 2 of 2 test"
+    assert 0 <= float(uar) <= 1
+    assert 0 <= float(accuracy) <= 1
+    folded = study.by_folds("cremad", 3)
+    assert (folded[3], folded[4]) == (str(9 * len(people)), f"{len(people)} in turn")
+    with pytest.raises(DataError, match="speakers here of each side"):
+        study.by_list("cremad", {people[0]: "train", "9999": "test"})
+    file.write_text("speaker_id,split\n1001,train\n1001,test\n")
+    with pytest.raises(DataError, match="1001 is on two sides"):
+        read_list(file)
+    file.write_text("name,side\n1001,train\n")
+    with pytest.raises(DataError, match="expected the columns"):
+        read_list(file)

@@ -1,0 +1,1 @@
+"""From corpora and corrections to training examples."""

@@ -1,0 +1,1 @@
+"""Runs, promotion, versions, schedule, lock."""

@@ -1,0 +1,163 @@
+"""The panel that brings clips in, on every tab that labels them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ui import page_html
+from ui.clip_import import ImportOptions, ImportResult, examples, import_clips
+from ui.errors import PageError
+from ui.page_html import counted
+from ui.services import Services
+
+SHOWN = 20
+PATTERN_HELP = r"Optional. {speaker} marks the speaker, \* is anything, as in {speaker}\_\*"
+
+
+def build(services: Services, tab: str, *, opened: bool = False) -> gr.HTML:
+    """Build the panel inside the current Blocks.
+
+    Args:
+        services: home and limits.
+        tab: begins the elements' ids.
+        opened: whether it is unfolded at first.
+
+    Returns:
+        What changes when clips were added.
+    """
+    local = services.identity.mode == "local"
+    with gr.Accordion("Add clips", open=opened, elem_id=f"{tab}-import"):
+        with gr.Row():
+            with gr.Column(min_width=260):
+                files = gr.File(
+                    label="Audio files, zip archives, and a table of them",
+                    file_count="multiple", type="filepath", height=132,
+                    elem_id=f"{tab}-import-files",
+                )  # fmt: skip
+                folder = gr.File(
+                    label="A folder", file_count="directory", type="filepath", height=132,
+                    elem_id=f"{tab}-import-folder",
+                )  # fmt: skip
+                named = gr.Textbox(
+                    label="Or a folder on this computer", placeholder="/home/me/recordings",
+                    max_lines=1, visible=local, elem_id=f"{tab}-import-path",
+                )  # fmt: skip
+            with gr.Column(min_width=260):
+                corpus = gr.Textbox(
+                    label="Name of the corpus", value="my clips", max_lines=1, max_length=80,
+                    elem_id=f"{tab}-import-corpus",
+                )  # fmt: skip
+                pattern = gr.Textbox(
+                    label="Speaker in the file name", info=PATTERN_HELP, max_lines=1,
+                    max_length=200, elem_id=f"{tab}-import-pattern",
+                )  # fmt: skip
+                preview = gr.HTML(elem_id=f"{tab}-import-preview")
+                cut = gr.Checkbox(
+                    label="Cut long recordings at pauses", value=True,
+                    info="Into segments in which somebody speaks", elem_id=f"{tab}-import-cut",
+                )  # fmt: skip
+                longest = gr.Slider(2, 30, 8, step=1, label="Longest segment, seconds")
+        add = gr.Button("Add clips", variant="primary", size="sm", elem_id=f"{tab}-import-add")
+        result = gr.HTML(elem_id=f"{tab}-import-result")
+    sources = [files, folder, named]
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    gr.on(
+        [files.upload, folder.upload, files.clear, folder.clear, named.change, pattern.change],
+        previewed, [*sources, pattern], preview, **quiet,
+    )  # fmt: skip
+    add.click(
+        _adder(services), [*sources, corpus, pattern, cut, longest], result,
+        api_visibility="private", concurrency_id="import", show_progress_on=result,
+    )  # fmt: skip
+    return result
+
+
+def chosen(
+    files: list[str] | None, folder: list[str] | None, named: str, *, local: bool
+) -> list[Path]:
+    """Return what is to be added.
+
+    Raises:
+        PageError: nothing was chosen, or the named folder is not there.
+    """
+    found = [Path(path) for path in [*(files or []), *(folder or [])]]
+    if local and named.strip():
+        path = Path(named.strip()).expanduser()
+        if not path.exists():
+            raise PageError(f"There is no file or folder {path}. Check the path.")
+        found.append(path)
+    if not found:
+        raise PageError("Choose audio files, a zip archive or a folder first.")
+    return found
+
+
+def previewed(files: list[str] | None, folder: list[str] | None, named: str, pattern: str) -> str:
+    """Return what the speaker pattern finds in the first names."""
+    names = [Path(path).name for path in [*(files or []), *(folder or [])]]
+    if not pattern.strip() or not names:
+        return ""
+    try:
+        found = examples(names, pattern)
+    except PageError as error:
+        return page_html.status(str(error), "refused")
+    rows = "".join(
+        f"<li>{escape(name)} → <b>{escape(speaker) or 'no speaker'}</b></li>"
+        for name, speaker in found
+    )
+    return f'<ul class="pattern-examples">{rows}</ul>'
+
+
+def summary(found: ImportResult) -> str:
+    """Return what was added, what was not, and why."""
+    line = f"Added {counted(found.added, 'clip')} to “{found.corpus}”."
+    if found.cut:
+        line += f" {counted(found.cut, 'recording')} cut into segments."
+    if found.labelled:
+        line += f" {counted(found.labelled, 'clip')} labelled by a table or a folder's name."
+    if found.without_file:
+        rows_ = "row names" if found.without_file == 1 else "rows name"
+        line += f" {found.without_file} {rows_} no file; correct the name on the Corpus tab."
+    if found.duplicates:
+        line += f" {counted(len(found.duplicates), 'duplicate')} skipped."
+    if found.refused:
+        line += f" {counted(len(found.refused), 'file')} refused:"
+    rows = "".join(
+        f"<li><b>{escape(name)}</b>: {escape(reason)}</li>"
+        for name, reason in found.refused[:SHOWN]
+    )
+    more = len(found.refused) - SHOWN
+    rows += f"<li>… and {more} more</li>" if more > 0 else ""
+    kind = "done" if found.added or found.labelled else "refused"
+    return page_html.status(line, kind) + (f'<ul class="refusals">{rows}</ul>' if rows else "")
+
+
+def _adder(services: Services) -> Callable[..., str]:
+    def add(
+        files: list[str] | None,
+        folder: list[str] | None,
+        named: str,
+        corpus: str,
+        pattern: str,
+        cut: bool,
+        longest: float,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> str:
+        who = services.identity.annotator(request)
+        options = ImportOptions(corpus, pattern, float(longest) if cut else None)
+        try:
+            paths = chosen(files, folder, named or "", local=services.identity.mode == "local")
+            found = import_clips(
+                services, who, paths, options,
+                progress=lambda done, of: progress((done, of), desc="Adding", unit="files"),
+            )  # fmt: skip
+        except PageError as error:
+            return page_html.status(str(error), "refused")
+        return summary(found)
+
+    return add

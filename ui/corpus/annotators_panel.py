@@ -1,0 +1,259 @@
+"""The panel of annotators and gold clips: its components, its pieces of HTML, its handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from label_store.annotators import GOLD_SHARE, MOST_GOLD
+from label_store.errors import StoreError
+from label_store.reliability import GoldScore, wilson
+from ser_core.errors import SerError
+from ui import page_html
+from ui.corpus import annotators, html
+from ui.corpus.annotators import PROOF_ANSWERS, PROOF_SHARE, AnnotatorOverview, AnnotatorRow
+from ui.corpus.session import CorpusTableService
+from ui.errors import GoneError, PageError
+from ui.identity import Annotator
+from ui.page_html import counted, swatch
+
+EVERYBODY, ONLY = "everybody who may write", "only selected annotators"
+GOLD_SHOWN = 60
+INTRO = (
+    '<p class="hint">The trainer uses the same list; <code>--trusted</code> overrides it for one '
+    "run. Gold clips have a known answer and are mixed in among the others, without a mark. "
+    "Rows of <code>labels/gold.csv</code> (<code>Filename,Emotion</code>) in the studio's home "
+    "count too. The known answers are not used for training; an annotator's answer is a label like "
+    "any other.</p>"
+)
+REFUSALS = (PageError, GoneError, StoreError, SerError)
+WRITES: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "write"}
+
+
+def build(service: CorpusTableService, picked: gr.Textbox) -> None:
+    """Build the panel inside the current Blocks.
+
+    Args:
+        service: the table.
+        picked: what brings the keys of the ticked rows.
+    """
+    with gr.Accordion(
+        "Annotators and gold clips", open=False, elem_id="corpus-annotators"
+    ) as panel:
+        table = gr.HTML(elem_id="corpus-overview")
+        with gr.Row():
+            with gr.Column(min_width=280):
+                mode = gr.Radio(
+                    [EVERYBODY, ONLY], value=EVERYBODY, label="Whose labels are used for training"
+                )
+                names = gr.CheckboxGroup([], label="Trusted annotators", elem_id="corpus-trusted")
+                proven = gr.Button("Select annotators who pass the gold clips", size="sm")
+            with gr.Column(min_width=280):
+                share = gr.Slider(
+                    0, 100 * MOST_GOLD, value=100 * GOLD_SHARE, step=1,
+                    label="Share of gold clips in the queue, %", elem_id="corpus-gold-share",
+                )  # fmt: skip
+                with gr.Row(elem_classes="acts"):
+                    add = gr.Button("Mark ticked rows as gold", size="sm", elem_id="corpus-gold")
+                    take = gr.Button(
+                        "Remove gold from ticked rows", size="sm", elem_id="corpus-no-gold"
+                    )
+                gr.HTML(INTRO)
+        save = gr.Button(
+            "Save annotators and share", variant="primary", size="sm",
+            elem_id="corpus-save-annotators",
+        )  # fmt: skip
+        status = gr.HTML(page_html.status(""), elem_id="corpus-annotators-status")
+    shown = [table, mode, names, share, status]
+    panel.expand(_opener(service), None, shown, api_visibility="private", show_progress="hidden")
+    save.click(_saver(service), [mode, names, share], shown, **WRITES)
+    proven.click(_prover(service), None, [mode, names, status], api_visibility="private")
+    for button, act in ((add, annotators.mark_gold), (take, annotators.unmark_gold)):
+        button.click(_marker(service, act), picked, shown, js=html.PICKED, **WRITES)
+
+
+# ---------------------------------------------------------------------- what the page shows
+
+
+def view(service: CorpusTableService, who: Annotator, status: str) -> tuple[Any, ...]:
+    """Return the panel's outputs; for those who may not see it a sentence in their place."""
+    try:
+        found = annotators.overview(service, who)
+    except REFUSALS as error:
+        return (page_html.status(str(error), "refused"), *[gr.skip()] * 3, status)
+    trusted = found.set.trusted
+    return (
+        annotator_table(found),
+        EVERYBODY if trusted is None else ONLY,
+        gr.update(
+            choices=[one.name for one in found.annotators],
+            value=[one.name for one in found.annotators if one.trusted],
+        ),
+        round(100 * found.set.gold_share),
+        status,
+    )
+
+
+def annotator_table(found: AnnotatorOverview) -> str:
+    """Return the annotators with what they did, then the gold clips."""
+    rows = "".join(_person(one) for one in found.annotators)
+    heads = "".join(
+        f"<th>{head}</th>"
+        for head in (
+            "Annotator",
+            "Clips labelled",
+            "Gold clips correct",
+            "Correct when blind",
+            "As most others say",
+            "Used for training",
+        )
+    )
+    table = (
+        '<div class="corpus-scroll"><table class="corpus annotators">'
+        f"<thead><tr>{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+        if rows
+        else '<p class="hint">Nobody has labelled yet.</p>'
+    )
+    troubles = "".join(f'<p class="notice">{escape(text)}</p>' for text in found.problems[:20])
+    more = len(found.problems) - 20
+    troubles += f'<p class="hint">… and {more} more.</p>' if more > 0 else ""
+    when = found.set.changed
+    by = f'<p class="hint">Set by {escape(found.set.changed_by)}, {escape(when)}.</p>'
+    return table + (by if when else "") + _gold(found) + troubles
+
+
+def _person(one: AnnotatorRow) -> str:
+    gold, blind = one.gold, "–"
+    if gold is not None and gold.blind_seen:
+        blind = _share(gold.blind_right, gold.blind_seen)
+    right = _share(gold.right, gold.seen) + _mistakes(gold) if gold is not None else "–"
+    right += _by_emotion(gold.by_emotion) if gold is not None else ""
+    return (
+        f'<tr><td class="who">{escape(one.name)}</td><td>{one.labels:,}</td>'
+        f"<td>{right}</td><td>{blind}</td>"
+        f"<td>{_others(one)}</td>"
+        f"<td>{'yes' if one.trusted else 'no'}</td></tr>"
+    )
+
+
+def _share(right: int, seen: int) -> str:
+    low, high = wilson(right, seen)
+    return (
+        f'{right} of {seen} <span class="range" title="95 % interval (Wilson)">'
+        f"{right / seen:.0%}, {100 * low:.0f}–{high:.0%}</span>"
+    )
+
+
+def _others(one: AnnotatorRow) -> str:
+    """Return the share of clips named as most of the others did, in all and for each emotion."""
+    if not one.others:
+        return "–"
+    alike, seen = (sum(pair[place] for pair in one.others.values()) for place in (0, 1))
+    return _share(alike, seen) + _by_emotion(one.others)
+
+
+def _by_emotion(pairs: Mapping[str, tuple[int, int]]) -> str:
+    rows = "".join(
+        f"<li>{swatch(emotion)} {escape(emotion)}: {_share(*pair)}</li>"
+        for emotion, pair in pairs.items()
+    )
+    return f"<details><summary>by emotion</summary><ul>{rows}</ul></details>"
+
+
+def _mistakes(gold: GoldScore) -> str:
+    if not gold.mistakes:
+        return ""
+    (known, given), count = max(gold.mistakes.items(), key=lambda pair: (pair[1], pair[0]))
+    times = f" {count}×" if count > 1 else ""
+    return f'<span class="why">{escape(known)} labelled as {escape(given)}{times}</span>'
+
+
+def _gold(found: AnnotatorOverview) -> str:
+    clips = sorted(found.gold.clips.values(), key=lambda one: (one.corpus, one.file_name))
+    if not clips:
+        return '<p class="hint">There are no gold clips yet.</p>'
+    items = "".join(
+        f"<li>{swatch(one.emotion)} {escape(one.emotion)} · {escape(one.file_name)}</li>"
+        for one in clips[:GOLD_SHOWN]
+    )
+    more = len(clips) - GOLD_SHOWN
+    rest = f"<li>… and {more} more</li>" if more > 0 else ""
+    return (
+        f'<details class="gold"><summary>{counted(len(clips), "gold clip")} with answers</summary>'
+        f"<ul>{items}{rest}</ul></details>"
+    )
+
+
+# ---------------------------------------------------------------------- handlers
+
+
+def _opener(service: CorpusTableService) -> Callable[..., Any]:
+    def open_(request: gr.Request) -> Any:
+        return view(service, service.services.identity.annotator(request), page_html.status(""))
+
+    return open_
+
+
+def saved(
+    service: CorpusTableService, who: Annotator, mode: str, names: list[str], share: float
+) -> str:
+    """Set people and share; return the status line."""
+    try:
+        made = annotators.set_annotators(
+            service, who, everybody=mode != ONLY, names=names or [], share=(share or 0) / 100
+        )
+    except REFUSALS as error:
+        return page_html.status(str(error), "refused")
+    if made.trusted is None:
+        text = "Saved: everybody's labels are used for training."
+    elif made.trusted:
+        text = f"Saved: only labels by {', '.join(sorted(made.trusted))} are used for training."
+    else:
+        text = "Saved: nobody's labels are used for training."
+    return page_html.status(f"{text} {made.gold_share:.0%} of the queue is gold.", "done")
+
+
+def _saver(service: CorpusTableService) -> Callable[..., Any]:
+    def save(mode: str, names: list[str], share: float, request: gr.Request) -> Any:
+        who = service.services.identity.annotator(request)
+        return view(service, who, saved(service, who, mode, names, share))
+
+    return save
+
+
+def _prover(service: CorpusTableService) -> Callable[..., Any]:
+    def prove(request: gr.Request) -> Any:
+        who = service.services.identity.annotator(request)
+        try:
+            names = annotators.overview(service, who).proven()
+        except REFUSALS as error:
+            return gr.skip(), gr.skip(), page_html.status(str(error), "refused")
+        rule = f"{PROOF_ANSWERS} or more gold clips, at least {PROOF_SHARE:.0%} correct"
+        text = f"Selected: {', '.join(names) or 'nobody'} ({rule}). Nothing is saved yet."
+        return ONLY, names, page_html.status(text)
+
+    return prove
+
+
+def marked(
+    service: CorpusTableService, who: Annotator, act: Callable[..., int], keys: list[str]
+) -> tuple[Any, ...]:
+    """Mark rows or take them off, and return the panel's outputs."""
+    try:
+        count = act(service, who, keys)
+    except REFUSALS as error:
+        return view(service, who, page_html.status(str(error), "refused"))
+    what = "marked as gold" if act is annotators.mark_gold else "removed from the gold list"
+    return view(service, who, page_html.status(f"Saved: {counted(count, 'clip')} {what}.", "done"))
+
+
+def _marker(service: CorpusTableService, act: Callable[..., int]) -> Callable[..., Any]:
+    def change(picked: str, request: gr.Request) -> Any:
+        who = service.services.identity.annotator(request)
+        return marked(service, who, act, html.parsed_keys(picked))
+
+    return change

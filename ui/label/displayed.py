@@ -1,0 +1,141 @@
+"""The clip shown on the Label tab, and the annotator's decision on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from label_store.event import LEVELS
+from ser_core.emotions import EMOTIONS
+from ui.calls import UNEXPECTED
+from ui.catalogue import Source
+from ui.clip_cache import PreparedClip
+from ui.errors import PageError
+
+NO_CLIP = "There is no clip to label. Nothing was saved."
+STALE = "That key press was for a clip that is no longer on the page. Nothing was saved for it."
+
+
+class StaleDecisionError(PageError):
+    """A key came for a clip that is not the one displayed."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a clip that the annotator labelled, in seconds."""
+
+    start: float
+    end: float
+    emotion: str
+
+
+@dataclass(frozen=True)
+class DisplayedClip:
+    """The clip displayed in a session.
+
+    Attributes:
+        sha: the clip.
+        head: id of its latest change when it was shown; None = none.
+        source: its name and place.
+        ready: sound, picture, prediction.
+        visible: whether the prediction was shown for it at any time.
+        blind: whether it is hidden now.
+        why: why it was chosen.
+        mine: what the annotator chose for it before, or "".
+        second, intensity: what they chose beside it; "" and None = nothing.
+        started: the clock when it was shown.
+        segments: what the annotator labelled in it, in order of time.
+    """
+
+    sha: str
+    head: str | None
+    source: Source
+    ready: PreparedClip
+    visible: bool
+    blind: bool
+    why: str
+    mine: str = ""
+    second: str = ""
+    intensity: int | None = None
+    started: float = 0.0
+    segments: tuple[Segment, ...] = ()
+
+    @property
+    def ticket(self) -> str:
+        """Item and revision; a key press brings it back."""
+        return f"{self.sha}:{self.head or ''}"
+
+    @property
+    def title(self) -> str:
+        """The clip's name, which says nothing to those who label blind: names tell emotions."""
+        return "A clip without its name" if self.blind else self.source.name
+
+    def reveal(self) -> str:
+        """What a blind decision did not know, in one sentence; "" after one that knew it."""
+        if not self.blind:
+            return ""
+        predicted = (self.ready.prediction or {}).get("emotion")
+        parts = [f"It was {self.source.name}"]
+        parts += [f"the corpus says {self.source.emotion}"] if self.source.emotion else []
+        parts += [f"the model predicts {predicted}"] if predicted else []
+        return f" {'; '.join(parts)}."
+
+
+@dataclass(frozen=True)
+class LabelDecision:
+    """What a key or a button asks for.
+
+    Attributes:
+        ticket: of the clip that was on the page.
+        action: ``label``, ``confirm``, ``skip``, or ``remove`` for a segment labelled before.
+        emotion: for ``label``.
+        second, intensity: heard beside it, and how strong, from 1 to 3; "" and None = not said.
+        certainty: 0..1 or None.
+        note, reason: free text; why it is skipped.
+        segment: start and end in seconds of what is labelled; None = the whole clip.
+        replaces: the labelled segment whose edges were moved to make this one; None = none.
+        milliseconds: from the clip being shown to the key, as the page measured; None = unknown.
+    """
+
+    ticket: str
+    action: str
+    emotion: str = ""
+    certainty: float | None = None
+    note: str = ""
+    reason: str = ""
+    milliseconds: int | None = None
+    segment: tuple[float, float] | None = None
+    replaces: tuple[float, float] | None = None
+    second: str = ""
+    intensity: int | None = None
+
+    def check_mixed(self) -> None:
+        """Refuse a second emotion or an intensity that no page sends.
+
+        Raises:
+            PageError: it is not an emotion, or not one of the intensities.
+        """
+        level = self.intensity
+        known = not self.second or self.second in EMOTIONS
+        if not known or (level is not None and str(level) not in LEVELS):
+            raise PageError(UNEXPECTED)
+
+
+@dataclass
+class Session:
+    """One open page.
+
+    Attributes:
+        annotator: who.
+        shown: the clip displayed now.
+        chosen: why each clip was chosen that was fetched ahead.
+        brought: clips that other tabs handed over, and that were shown.
+        practice: examples that are still to come; None = no practice.
+        model: whose predictions they see (see `ServedModels.get`); the queue goes by the studio's.
+    """
+
+    annotator: str
+    shown: DisplayedClip | None = None
+    chosen: dict[str, str] = field(default_factory=dict)
+    brought: set[str] = field(default_factory=set)
+    practice: list[Source] | None = None
+    model: str = ""

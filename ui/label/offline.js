@@ -1,0 +1,187 @@
+/* Label through a lost connection: clips are fetched ahead, decisions wait on this device. */
+(() => {
+  const WAITING = "offline-waiting", TOLD = "offline-told";
+  const page = () => window.serPage;
+  const say = (text, values) => window.serPage.say(text, values);
+  /* As crypto.randomUUID, which only https and localhost have. */
+  const unique = () => "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) =>
+    (digit ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (digit / 4)))).toString(16));
+  /* A session of its own: the server answers each to the browser that used it first. */
+  const session = unique();
+  const cards = new Map();
+  let online = true, flushing = false, fetching = false, nextFetch = 0, last = null;
+
+  const panel = () => document.getElementById("label-panel");
+  const seen = () => panel() && panel().offsetParent !== null;
+  const card = () => document.querySelector("#label-card .clip-card");
+  const clipOf = (one) => (one ? one.dataset.ticket.split(":")[0] : "");
+  const waiting = () => page().recall(WAITING, []);
+  const keep = (decisions) => page().remember(WAITING, decisions);
+
+  const root = () => (window.gradio_config?.root || location.origin).replace(/\/$/, "");
+  const call = async (name, value) => {
+    const listener = window.gradio_config.dependencies.find((one) => one.api_name === name);
+    const answer = await plainFetch(`${root()}/gradio_api/run/predict`, {
+      method: "POST", headers: { "Content-Type": "application/json" }, signal: AbortSignal.timeout(20000),
+      body: JSON.stringify({ fn_index: listener.id, data: [JSON.stringify(value)], session_hash: session }),
+    });
+    if (!answer.ok) throw new Error(answer.status);
+    return JSON.parse((await answer.json()).data[0]);
+  };
+
+  const paint = () => {
+    const place = document.getElementById("label-offline");
+    if (!place) return;
+    const lines = [];
+    const count = waiting().length;
+    if (!online) lines.push(say("No connection. {count} decisions wait on this device; {left} more clips are here.", { count, left: cards.size }));
+    else if (count) lines.push(say("Sending {count} decisions that were made without a connection …", { count }));
+    lines.push(...page().recall(TOLD, []));
+    const text = lines.join("\n");
+    if (place.dataset.text === text) return;
+    place.dataset.text = text;
+    place.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
+    if (page().recall(TOLD, []).length) {
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "seek", textContent: say("Dismiss") });
+      button.addEventListener("click", () => { page().remember(TOLD, []); paint(); });
+      place.append(button);
+    }
+    place.classList.toggle("lost", !online);
+  };
+
+  /* The card that the server sent stays where it is, out of sight; ours stands before it. */
+  const show = () => {
+    const holder = document.getElementById("label-card");
+    if (!holder) return;
+    let own = holder.querySelector(":scope > .offline-card");
+    if (!own) {
+      own = document.createElement("div");
+      own.className = "offline-card";
+      holder.prepend(own);
+    }
+    const [clip, html] = cards.entries().next().value || [];
+    cards.delete(clip);
+    own.innerHTML = html || `<div class="welcome"><h2>${say("No more clips are here")}</h2>${say("The next ones come with the connection. What you decided is kept on this device.")}</div>`;
+    document.getElementById("label-picture")?.classList.add("of-another");
+    paint();
+  };
+  const backToServer = () => {
+    document.querySelector("#label-card > .offline-card")?.remove();
+    document.getElementById("label-picture")?.classList.remove("of-another");
+    const again = document.querySelector("button#label-again, #label-again button");
+    if (again && seen()) again.click();
+  };
+
+  const decisionOf = (button) => {
+    const now = card();
+    if (!now || !button) return null;
+    const since = Number(now.dataset.since || 0);
+    const made = { id: unique(), ticket: now.dataset.ticket, blind: Boolean(page().recall("blind", false)) };
+    if (since) made.milliseconds = Math.round(performance.now() - since);
+    const beside = window.serMixed.given();
+    if (button.closest("#label-skip")) return { ...made, action: "skip", emotion: "" };
+    if (button.closest("#label-confirm")) return now.dataset.predicted ? { ...made, ...beside, action: "label", emotion: now.dataset.predicted } : null;
+    const found = button.id.match(/^label-choose-(\w+)$/);
+    return found ? { ...made, ...beside, action: "label", emotion: found[1] } : null;
+  };
+  const queue = (decision) => {
+    keep([...waiting(), decision]);
+    show();
+  };
+
+  const lost = () => {
+    if (!online) return;
+    online = false;
+    /* What was on its way when the connection went is kept too; the server knows what it has. */
+    if (last && card() && card().dataset.ticket === last.ticket) { queue(last); last = null; }
+    paint();
+  };
+  const flush = async () => {
+    if (flushing || !waiting().length) return;
+    flushing = true;
+    try {
+      while (waiting().length) {
+        const part = waiting().slice(0, 10);
+        const results = await call("label_take", part);
+        const told = results.filter((one) => one.status === "conflict" || one.status === "refused").map((one) => one.message);
+        if (told.length) page().remember(TOLD, [...page().recall(TOLD, []), ...told]);
+        const done = new Set(results.map((one) => one.id));
+        keep(waiting().filter((one) => !done.has(one.id)));
+        paint();
+      }
+    } catch { /* it is lost again: they stay where they are */ } finally {
+      flushing = false;
+    }
+  };
+  const found = async () => {
+    await flush();
+    if (waiting().length) return;
+    const before = online;
+    online = true;
+    if (!before) backToServer();
+    paint();
+  };
+  const probe = async () => {
+    try {
+      const answer = await plainFetch(`${root()}/health`, { cache: "no-store", signal: AbortSignal.timeout(4000) });
+      if (answer.status >= 502) throw new Error(answer.status);
+      if (!online || waiting().length) await found();
+    } catch { lost(); }
+  };
+
+  /* Any request of the page that gets no answer says that the connection is gone. */
+  const plainFetch = window.fetch.bind(window);
+  window.fetch = async (...given) => {
+    try {
+      return await plainFetch(...given);
+    } catch (error) {
+      if (error instanceof TypeError) probe();
+      throw error;
+    }
+  };
+  window.addEventListener("offline", lost);
+  window.addEventListener("online", probe);
+
+  const ahead = async () => {
+    if (fetching || !online || !seen() || !card() || performance.now() < nextFetch || cards.size >= 50) return;
+    fetching = true;
+    try {
+      const blind = Boolean(page().recall("blind", false));
+      const got = await call("label_ahead", { have: [clipOf(card()), ...cards.keys()], blind });
+      got.forEach((one) => cards.set(one.clip, one.card));
+      nextFetch = performance.now() + (got.length ? 1000 : 20000);
+    } catch { nextFetch = performance.now() + 5000; } finally {
+      fetching = false;
+      paint();
+    }
+  };
+
+  /* Before every other listener: without a connection the buttons speak to this device. */
+  window.addEventListener("click", (event) => {
+    const button = event.target.closest?.("#label-choices button, #label-confirm, #label-skip");
+    if (!button) {
+      if (!online && event.target.closest?.("#label-undo") && waiting().length) {
+        keep(waiting().slice(0, -1));
+        paint();
+        event.stopImmediatePropagation();
+      }
+      if (event.target.closest?.("#label-blind input")) cards.clear();
+      return;
+    }
+    const decision = decisionOf(button.closest("button") || button);
+    if (online) { last = decision; return; }
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (decision) queue(decision);
+  }, true);
+
+  window.serOffline = { held: () => cards.size, waiting: () => waiting().length, online: () => online };
+  setInterval(() => {
+    if (!window.serPage?.ready) return;
+    const now = clipOf(card());
+    if (online) cards.delete(now);
+    ahead();
+  }, 500);
+  setInterval(() => { if (window.serPage?.ready && (seen() || waiting().length)) probe(); }, 4000);
+  document.addEventListener("DOMContentLoaded", paint);
+})();

@@ -1,0 +1,174 @@
+"""Labelling through a lost connection: clips ahead, decisions that come later, each once."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from label_store.errors import ConflictError, StoreError
+from ser_core.emotions import EMOTIONS
+from ui.catalogue import Source
+from ui.errors import GoneError, PageError
+from ui.identity import Annotator
+from ui.label import html
+from ui.label.displayed import DisplayedClip, LabelDecision
+from ui.label.session import LabelSession
+from ui.language import say, translated
+
+AHEAD = 50
+"""Clips that a page may hold ahead."""
+
+AT_ONCE = 3
+"""Clips that are made ready for one request, so that nobody's next clip waits long behind them."""
+
+MOST_SENT = 20
+"""Decisions taken in one request."""
+
+IDENTITY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MALFORMED = "A decision that was made without a connection can't be read. It was not saved."
+CHANGED = "Somebody changed {name} meanwhile. Your “{emotion}” was not saved: listen again."
+GONE = "{name} is no longer among the clips here. Your “{emotion}” was not saved."
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A decision as a page kept it: its own id, for the clip and revision that it was made on."""
+
+    identity: str
+    sha: str
+    head: str | None
+    choice: LabelDecision
+    blind: bool
+
+
+class OfflineLabels:
+    """What pages without a connection need before it is lost, and bring once it is back.
+
+    Args:
+        labelling: the labelling of this home.
+    """
+
+    def __init__(self, labelling: LabelSession) -> None:
+        self._labelling = labelling
+        self._lock = threading.Lock()
+
+    def ahead(self, who: Annotator, have: Sequence[str], *, blind: bool) -> list[dict[str, str]]:
+        """Return a few of the clips that come next, as cards with their sound.
+
+        Nobody else waits for them: they are not held, so that of two who decide on the same clip
+        the later one is told.
+
+        Args:
+            who: for whom.
+            have: clips that the page holds already, the one before their eyes included.
+            blind: whether names and predictions are hidden.
+        """
+        if not (who.may_write and who.may_hear) or len(have) > AHEAD:
+            return []
+        labelling = self._labelling
+        most = min(AT_ONCE, AHEAD + 1 - len(have))
+        found = []
+        for candidate in labelling.queue().coming(who.name, most, but=have):
+            try:
+                shown = self._shown(candidate.clip, blind=blind)
+            except (GoneError, PageError):  # it drops out of the queue when its turn comes
+                continue
+            found.append({"clip": shown.sha, "card": html.card(shown)})
+        return found
+
+    def take(self, who: Annotator, sent: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Save decisions that were made without a connection; each counts once.
+
+        Args:
+            who: whose they are.
+            sent: what the page kept of each, oldest first.
+
+        Returns:
+            For each its ``id``, a ``status`` (``saved``, ``known``: it was saved before,
+            ``conflict``, ``refused``) and a sentence for the page.
+        """
+        return [self._taken(who, one) for one in sent[:MOST_SENT]]
+
+    def _taken(self, who: Annotator, sent: Mapping[str, Any]) -> dict[str, Any]:
+        identity = str(sent.get("id", ""))
+        try:
+            if not who.may_write:
+                raise PageError(who.reason)
+            decision = _read(sent)
+            with self._lock:
+                if self._known(who, decision):
+                    return _result(identity, "known", "")
+                shown = self._shown(decision.sha, head=decision.head, blind=decision.blind)
+                saved = self._labelling.decide_ahead(who, identity, shown, decision.choice)
+        except ConflictError:
+            return _result(identity, "conflict", self._sentence(CHANGED, sent))
+        except GoneError:
+            return _result(identity, "refused", self._sentence(GONE, sent))
+        except (PageError, StoreError) as error:
+            return _result(identity, "refused", translated(str(error)))
+        return _result(identity, "saved", f"#{saved.number}")
+
+    def _known(self, who: Annotator, sent: _Sent) -> bool:
+        """Say whether a decision was saved already, by this way or by the page's usual one.
+
+        The usual one may have reached the store while its answer was lost.
+        """
+        history = self._labelling.services.store.history(sent.sha)
+        if any(event.session == sent.identity for event in history):
+            return True
+        ids = [event.event_id for event in history]
+        news = history[ids.index(sent.head) + 1 if sent.head in ids else 0 :]
+        return bool(news) and all(
+            event.annotator == who.name
+            and (event.action, event.emotion) == (sent.choice.action, sent.choice.emotion)
+            and (event.second_emotion, event.intensity)
+            == (sent.choice.second, sent.choice.intensity)
+            for event in news
+        )
+
+    def _shown(self, sha: str, *, head: str | None = None, blind: bool) -> DisplayedClip:
+        labelling = self._labelling
+        source = self._source(sha)
+        if source is None:
+            raise GoneError(sha)
+        view = labelling.services.store.clip(sha)
+        ready = labelling.clips.get(sha, source)
+        head = view.head if head is None else head or None
+        return DisplayedClip(
+            sha, head, source, ready, visible=not blind, blind=blind, why="waiting"
+        )
+
+    def _source(self, sha: str) -> Source | None:
+        self._labelling.queue()
+        return self._labelling.pool.sources.get(sha)
+
+    def _sentence(self, text: str, sent: Mapping[str, Any]) -> str:
+        source = self._source(str(sent.get("ticket", "")).partition(":")[0])
+        emotion = str(sent.get("emotion", "")) or "skip"
+        return say(text, name=source.name if source else say("A clip"), emotion=say(emotion))
+
+
+def _read(sent: Mapping[str, Any]) -> _Sent:
+    sha, _, head = str(sent.get("ticket", "")).partition(":")
+    action, emotion = sent.get("action"), str(sent.get("emotion", ""))
+    sensible = action == "skip" or (action == "label" and emotion in EMOTIONS)
+    identity = str(sent.get("id", ""))
+    if not (sensible and IDENTITY.fullmatch(identity) and re.fullmatch(r"[0-9a-f]{64}", sha)):
+        raise PageError(say(MALFORMED))
+    spent = sent.get("milliseconds")
+    choice = LabelDecision(
+        ticket=f"{sha}:{head}",
+        action=str(action),
+        emotion=emotion if action == "label" else "",
+        second=str(sent.get("second", "")) if action == "label" else "",
+        intensity=(sent.get("intensity") or None) if action == "label" else None,
+        milliseconds=min(spent, 86_400_000) if isinstance(spent, int) and spent >= 0 else None,
+    )
+    return _Sent(identity, sha, head, choice, bool(sent.get("blind")))
+
+
+def _result(identity: str, status: str, message: str) -> dict[str, Any]:
+    return {"id": identity, "status": status, "message": message}

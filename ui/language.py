@@ -1,0 +1,261 @@
+"""The language that somebody reads: English, German or Polish, as their browser asks for.
+
+An English sentence is its own key. What a component is built with goes through `fixed`, which the
+browser replaces (gr.I18n); what is made for one request goes through `say`, which reads the
+language of that request. A sentence that a table lacks stays English.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ui.languages import de, pl
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+TABLES: Mapping[str, Mapping[str, str]] = {"de": de.TEXTS, "pl": pl.TEXTS}
+"""Language -> English sentence -> its sentence."""
+
+PIECE = re.compile(r"(?<=>)[^<>]*[^\W\d][^<>]*(?=<)")
+"""Text between two tags of HTML."""
+
+BLOCK = re.compile(r"(\n\n|\n(?=- |#))")
+"""Between the paragraphs, points and headings of Markdown."""
+
+TEXT = re.compile(r"(<[^>]*>)([^<>]*[^\W\d_][^<>]*)(?=<)")
+ATTRIBUTE = re.compile(r'\b(aria-label|title|placeholder)="([^"]*[^\W\d_][^"]*)"')
+
+_FIXED: set[str] = set()
+"""Sentences that components were built with; the browser is given these alone."""
+
+
+def fixed(text: str) -> str:
+    """Return what stands for a sentence in a component, until the browser puts in its own.
+
+    Args:
+        text: the English sentence, a key of `TABLES`; without placeholders.
+    """
+    _FIXED.add(text)
+    marker = {"__type__": "translation_metadata", "key": text}
+    return f"__i18n__{json.dumps(marker, ensure_ascii=False)}"
+
+
+def translations() -> gr.I18n:
+    """Return the tables for the browser; call it when the page is built."""
+    import gradio as gr
+
+    tables = {
+        name: {key: looked_up(table, key) for key in _FIXED} for name, table in TABLES.items()
+    }
+    return gr.I18n(en={key: key for key in _FIXED}, **tables)
+
+
+def say(text: str, **values: Any) -> str:
+    """Return a sentence in the language of the request that is being answered.
+
+    Args:
+        text: the English sentence, with ``{name}`` for what is filled in.
+        values: what is filled in.
+
+    >>> say("Saved #{number}: undone.", number=3)
+    'Saved #3: undone.'
+    """
+    found = looked_up(TABLES.get(current(), {}), text)
+    return found.format(**values) if values else found
+
+
+def looked_up(table: Mapping[str, str], text: str) -> str:
+    """Return a table's sentence; of a text that it lacks as a whole, that of each of its pieces.
+
+    >>> looked_up({"Stop": "Halt"}, "<b>Stop</b> <i>now</i>")
+    '<b>Halt</b> <i>now</i>'
+    """
+    plain = " ".join(text.split())
+    if plain and plain in table:
+        return text.replace(text.strip(), table[plain])
+    parts = BLOCK.split(text)
+    if len(parts) > 1:
+        parts[::2] = [looked_up(table, part) for part in parts[::2]]
+        return "".join(parts)
+    if "<" in text:
+        return PIECE.sub(lambda found: looked_up(table, found[0]), text)
+    return text
+
+
+def translated(message: str) -> str:
+    """Return a message that was made elsewhere, in the language of the request.
+
+    It is found in the tables by its words, whatever stands in the places of the placeholders.
+
+    Args:
+        message: an English sentence, already filled in.
+    """
+    language = current()
+    table = TABLES.get(language, {})
+    if not table or not message or message in table:
+        return table.get(message, message)
+    for pattern, wording in _patterns(language):
+        found = pattern.fullmatch(message)
+        if found:
+            return wording.format(
+                **{name: table.get(value, value) for name, value in found.groupdict().items()}
+            )
+    return message
+
+
+def localised(text: str) -> str:
+    """Return HTML with each of its texts and its spoken attributes as `translated` gives them.
+
+    What stands right behind a tag with ``translate="no"`` is somebody's own and stays.
+    """
+    if current() == "en":
+        return text
+    if "<" not in text:
+        return translated(text)
+    text = ATTRIBUTE.sub(lambda found: f'{found[1]}="{_inner(found[2])}"', text)
+    return TEXT.sub(
+        lambda found: found[0] if 'translate="no"' in found[1] else found[1] + _inner(found[2]),
+        text,
+    )
+
+
+def _inner(piece: str) -> str:
+    """Translate a text of HTML, a list of facts one by one, with the blanks around it."""
+    facts = []
+    for fact in piece.split(" · "):
+        plain = html.unescape(fact.strip())
+        wording = translated(plain)
+        facts.append(fact if wording == plain else fact.replace(fact.strip(), _safe(wording)))
+    return " · ".join(facts)
+
+
+def _safe(text: str) -> str:
+    return html.escape(text)
+
+
+def translate_page(page: gr.Blocks) -> None:
+    """Let every component of a built page speak the reader's language.
+
+    What stands in a component from the start goes through `fixed`, what its listeners make for a
+    `gr.HTML` through `localised`, and the names of choices are put in when the page is opened.
+
+    Args:
+        page: with all its components and listeners, still open to be built.
+    """
+    import gradio as gr
+
+    for block in page.blocks.values():
+        spoken = isinstance(block, gr.Button | gr.DownloadButton | gr.HTML | gr.Markdown)
+        for name in ("label", "info", "placeholder", *(["value"] if spoken else [])):
+            text = getattr(block, name, None)
+            if not isinstance(text, str) or "__i18n__" in text:
+                continue
+            if any(looked_up(one, text) != text for one in TABLES.values()):
+                setattr(block, name, fixed(text))
+    for listener in page.fns.values():
+        kinds = [isinstance(one, gr.HTML) for one in listener.outputs]
+        if listener.fn is not None and any(kinds):
+            listener.fn = _speaking(listener.fn, kinds)
+    chosen_from = [
+        block
+        for block in page.blocks.values()
+        if isinstance(block, gr.Radio | gr.Dropdown | gr.CheckboxGroup)
+        and any(str(name) in TABLES["de"] for name, _ in block.choices)
+    ]
+    choices = [list(block.choices) for block in chosen_from]
+
+    def names() -> list[Any]:
+        return [gr.update(choices=[(translated(str(n)), v) for n, v in rows]) for rows in choices]
+
+    page.load(names, None, chosen_from, show_progress="hidden", queue=False)
+
+
+def _speaking(function: Callable[..., Any], kinds: Sequence[bool]) -> Callable[..., Any]:
+    """Return a listener's function whose HTML is in the language of its request."""
+
+    def one(value: Any) -> Any:
+        if isinstance(value, str):
+            return localised(value)
+        if isinstance(value, dict) and isinstance(value.get("value"), str):
+            return value | {"value": localised(value["value"])}
+        return value
+
+    def all_of(found: Any) -> Any:
+        if len(kinds) == 1:
+            return one(found)
+        if not isinstance(found, tuple | list) or len(found) != len(kinds):
+            return found
+        return tuple(
+            one(value) if kind else value for value, kind in zip(found, kinds, strict=True)
+        )
+
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def stream(*given: Any, **named: Any) -> Iterator[Any]:
+            for found in function(*given, **named):
+                yield all_of(found)
+
+        return stream
+
+    @functools.wraps(function)
+    def answer(*given: Any, **named: Any) -> Any:
+        return all_of(function(*given, **named))
+
+    return answer
+
+
+@functools.cache
+def _patterns(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    found = []
+    for text, translated in TABLES[language].items():
+        parts = re.split(r"\{(\w+)\}", text)
+        if len(parts) < 3:
+            continue
+        words = len("".join(parts[::2]))
+        # Few words of its own would match nearly everything, were anything allowed between them.
+        gap = ".+?" if words >= 14 else r"\S+(?: %| s)?"
+        written = "".join(
+            f"(?P<{part}>{gap})" if place % 2 else re.escape(part)
+            for place, part in enumerate(parts)
+        )
+        found.append((words, re.compile(written, re.S), translated))
+    found.sort(key=lambda row: -row[0])
+    return tuple((pattern, translated) for _, pattern, translated in found)
+
+
+def current() -> str:
+    """Return the language of the request that is being answered; ``en`` outside of one."""
+    from gradio.context import LocalContext
+
+    request = LocalContext.request.get(None)
+    headers = getattr(request, "headers", None)
+    return chosen(headers.get("accept-language", "")) if headers is not None else "en"
+
+
+def chosen(header: str) -> str:
+    """Return the language for an Accept-Language header: that which stands first, as in a browser.
+
+    Args:
+        header: as in RFC 9110, section 12.5.4.
+
+    >>> chosen("de-AT,de;q=0.9,en;q=0.8"), chosen("pl"), chosen("fr,de;q=0.5"), chosen("")
+    ('de', 'pl', 'en', 'en')
+    """
+    best, most = "en", 0.0
+    for part in header.split(","):
+        name, _, quality = part.strip().partition(";q=")
+        try:
+            weight = float(quality or 1)
+        except ValueError:  # a header that no browser sends
+            continue
+        if name and weight > most:
+            best, most = name.split("-")[0].lower(), weight
+    return best if best in TABLES else "en"
