@@ -16,7 +16,6 @@ import argparse
 import io
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -250,9 +249,9 @@ def make_talk(folder: Path) -> Path:
 @contextmanager
 def studio(home: Path, model: Path | None, patience: float) -> Iterator[str]:
     """Run the app on a free port and give its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    from scripts.ports import free_port
+
+    port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SER_")}
     kept |= {"SER_HOME": str(home), "SER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
     if model is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pytest
 from label_store import LabelEvent, LabelStore
 from label_store.sync import Replica
 from label_store.sync.folder import FolderPlace
+from scripts.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 180.0
@@ -26,9 +26,7 @@ PATIENCE = 180.0
 
 @contextmanager
 def studio(home: Path, **environment: str) -> Iterator[tuple[subprocess.Popen, str]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SER_")}
     kept |= {"SER_HOME": str(home), "SER_PORT": str(port), "SER_DEVICE": "cpu"} | environment
     process = subprocess.Popen(

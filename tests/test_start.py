@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from scripts.ports import free_port
 from trainer.cli.parser import VERBS
 
 HEAVY = ("torch", "transformers", "librosa", "gradio", "pandas", "sklearn", "scipy", "numpy")
@@ -77,3 +79,24 @@ def test_the_page_and_its_first_answer_import_no_torch(tmp_path: Path, repositor
     words = [sys.executable, "-c", _ANSWER, str(tmp_path), str(clip)]
     done = subprocess.run(words, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_page_that_is_slow_to_answer_opens_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gradio import networking
+
+    from ui.identity import Identity
+    from ui.page import build_page, launch_options
+    from ui.services import AppSettings, Services
+
+    # What Gradio makes of a page that takes over three seconds, on a machine with much to do.
+    monkeypatch.setattr(networking, "url_ok", lambda url: False)
+    services = Services(AppSettings(home=tmp_path, port=free_port()), Identity())
+    page = build_page(services)
+    try:
+        _, url, _ = page.launch(**launch_options(services), prevent_thread_lock=True, quiet=True)
+        with urllib.request.urlopen(f"{url}config", timeout=60) as answer:
+            assert answer.status == 200
+    finally:
+        page.close(verbose=False)

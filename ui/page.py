@@ -187,6 +187,9 @@ def launch_options(services: Services) -> dict[str, Any]:
         "pwa": True,
         "mcp_server": settings.mcp,
         "share": False,
+        # Else Gradio asks itself for the page and ends where that takes over three seconds, as it
+        # may on a busy machine.
+        "_frontend": False,
         "i18n": language.translations(),
     }
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from scripts.ports import free_port
 from scripts.take_pictures import FLAGS, find_chromium
 from ui.augment.figures import comparison
 from ui.augment.session import change
@@ -76,9 +76,7 @@ def in_browser(clip: Path, model: Path, times: int) -> None:
     """Print the time from a slider's move to the new answer, sound and pictures."""
     from playwright.sync_api import sync_playwright
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
         settings = {"SER_HOME": home, "SER_PORT": str(port), "SER_MODEL": str(model)}
         app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=os.environ | settings)

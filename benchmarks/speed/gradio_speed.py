@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.speed.page_speed import make_clip, start
+from scripts.ports import free_port
 from ser_core.audio import load, to_wav_bytes
 
 HELLO = """
@@ -47,9 +47,7 @@ page.launch(server_port=int(sys.argv[1]), quiet=True)
 
 def start_small(code: str) -> tuple[subprocess.Popen[bytes], str, float]:
     """Start a small Gradio page; return it, its address and the seconds until it answered."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = dict(os.environ) | {"GRADIO_ANALYTICS_ENABLED": "False"}
     begun = time.perf_counter()
     process = subprocess.Popen(

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scripts.ports import free_port
 from scripts.take_pictures import FLAGS, find_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,9 +63,7 @@ def corpus(home: Path, clips: int) -> None:
 @contextlib.contextmanager
 def studio(home: Path) -> Iterator[str]:
     """Run the app on a free port; yield its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = os.environ | {"SER_HOME": str(home), "SER_PORT": str(port)}
     running = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env)
     url = f"http://127.0.0.1:{port}"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from scripts.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 44_100
@@ -42,9 +43,7 @@ def make_clip(path: Path, seconds: float) -> Path:
 
 def start(home: Path, model: Path | None) -> tuple[subprocess.Popen[bytes], str, float]:
     """Start the app and return it, its address and the seconds until it answered."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = dict(os.environ) | {"SER_HOME": str(home), "SER_PORT": str(port)}
     env["GRADIO_TEMP_DIR"] = str(home.with_name("uploads"))  # another page empties the usual one
     if model is not None:

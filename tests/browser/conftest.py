@@ -6,7 +6,6 @@ import csv
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from scripts.ports import free_port
 from scripts.take_pictures import FLAGS, find_chromium
 from ser_core import audio
 
@@ -108,9 +108,7 @@ def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
     def start(home: Path | None = None, port: int = 0, **environment: str) -> Server:
         home = home or tmp_path_factory.mktemp("home")
         if not port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
+            port = free_port()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SER_")}
         kept |= {"SER_HOME": str(home), "SER_PORT": str(port), "SER_DEVICE": "cpu"}
         kept |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"} | environment
@@ -118,7 +116,11 @@ def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
         begun = time.monotonic()
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=ROOT, env=kept, stdout=output, stderr=output
+                [sys.executable, "-X", "faulthandler", "app.py"],
+                cwd=ROOT,
+                env=kept,
+                stdout=output,
+                stderr=output,
             )
         url = f"http://127.0.0.1:{port}"
         try:
@@ -221,8 +223,7 @@ def evidence(request: pytest.FixtureRequest) -> Iterator[None]:
         SCREENSHOTS.mkdir(exist_ok=True)
         for number, opened in enumerate(pages):
             opened.screenshot(path=SCREENSHOTS / f"{name}-{number}.png", full_page=True)
-        used = request.node.funcargs.values()
-        for server in {one.log: one for one in used if isinstance(one, Server)}.values():
+        for server in _servers(request.node):
             shutil.copyfile(server.log, SCREENSHOTS / f"{name}-app.txt")
     for context in running.contexts:
         context.close()
@@ -255,11 +256,23 @@ _REPORT = pytest.StashKey[pytest.TestReport]()
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Iterator[pytest.TestReport]:
-    """Keep how a test ended, so that the page's fixture knows."""
+    """Keep how a test ended, so that the page's fixture knows; print what its apps said last."""
     report = yield
     if report.when == "call":
         item.stash[_REPORT] = report
+    if report.failed:
+        for server in _servers(item):
+            ended = server.process.poll()
+            state = "running" if ended is None else f"ended with {ended}"
+            text = server.log.read_text(encoding="utf-8", errors="replace")
+            report.sections.append((f"{server.url}, {state}", text[-6000:]))
     return report
+
+
+def _servers(item: pytest.Item) -> list[Server]:
+    """Return the running studios that a test uses."""
+    used = getattr(item, "funcargs", {}).values()
+    return list({one.log: one for one in used if isinstance(one, Server)}.values())
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path, begun: float) -> None:

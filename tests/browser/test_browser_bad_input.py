@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from scripts.ports import free_port
 from ser_core.audio import load, to_wav_bytes
 from ui.analysis import analyse
 from ui.identity import Identity
@@ -31,9 +31,7 @@ REFUSE = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMExcep
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Iterator[Services]:
     """The real page in this process, with a small model and a small limit for uploads."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     home = tmp_path_factory.mktemp("home")
     services = Services(
         AppSettings(home=home, model=small_model, pinned=True, port=port, max_bytes=MOST_BYTES),

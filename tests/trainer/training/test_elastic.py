@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from scripts.ports import free_port
 from ser_core.checkpoints import checkpoint
 from ser_core.home import Home
 from trainer.__main__ import main
@@ -92,9 +92,7 @@ def test_a_machine_goes_away_and_the_run_ends_as_if_it_had_not(
     # No batch normalisation and no dropout: the only ways in which the runs may differ.
     common = ["fit", *flags, "--backbone", "pooling", "--backbone-parameters", '{"dropout": 0.0}']
     common += ["--feature-augment", "", "--epochs", str(EPOCHS), "--corpora", bucket]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = [*common, "--home", str(tmp_path / "home"), "--version", "shared"]
     words += ["--push", "s3://speech/models/shared"]
     first = Machine(repository, tmp_path / "first.log", port, words, first=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from scripts.ports import free_port
 from ser_core.checkpoints import checkpoint
 from ser_core.home import Home
 from trainer.__main__ import main
@@ -40,9 +40,7 @@ with parallel.group():
 
 def torchrun(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run two processes on this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
     command += ["--master_addr=127.0.0.1", f"--master_port={port}", *words]
     return subprocess.run(

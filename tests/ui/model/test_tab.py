@@ -325,8 +325,9 @@ def test_a_run_from_elsewhere_is_seen(services: Services) -> None:
 def started_by_a_killed_page(services: Services) -> Runs:
     runs = Runs(services, command(_TRAINER.format(home=str(services.home), end="time.sleep(60)")))
     runs.start(TrainingRequest(), TRAINER)
-    end = time.monotonic() + 20
-    while runs.state().done < 2 and time.monotonic() < end:
+    end = time.monotonic() + 60
+    # The epochs are told a moment before the log has its line.
+    while not (runs.state().done == 2 and runs.state().log) and time.monotonic() < end:
         time.sleep(0.05)
     assert runs.state().phase == "running"
     return runs
