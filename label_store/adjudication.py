@@ -9,7 +9,7 @@ from label_store.agreement import krippendorff_alpha
 from label_store.consensus import seconds
 from label_store.errors import StoreError
 from label_store.event import LabelEvent, Saved
-from label_store.fold import WHOLE, ClipView, Span, State
+from label_store.fold import WHOLE, ClipView, Span, State, span_of
 from label_store.store import ANY, LabelStore, _Any
 
 
@@ -104,8 +104,7 @@ def find_dispute(
     state: State, key: str, start: float | None = None, end: float | None = None
 ) -> Dispute | None:
     """Return what annotators differ on in a clip or a segment of it, decided or not; None = no."""
-    span = ("" if start is None else repr(start), "" if end is None else repr(end))
-    return _dispute(state.clip(key), span, None)
+    return _dispute(state.clip(key), span_of(start, end), None)
 
 
 def adjudicate(

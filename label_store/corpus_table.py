@@ -4,129 +4,58 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from label_store import names
 from label_store.adjudication import find_dispute
+from label_store.corpus_rows import (
+    PROBLEMS,
+    SORTS,
+    CorpusRow,
+    RowPrediction,
+    TablePage,
+    TableQuery,
+    matches,
+    row_event,
+    row_key,
+    sorting,
+)
 from label_store.errors import StoreError
-from label_store.event import LabelEvent, Saved, clip_key
-from label_store.fold import ClipView
+from label_store.event import Saved, clip_key
+from label_store.fold import WHOLE, ClipView, Span
 from label_store.store import ANY, LabelStore, _Any
 
-PROBLEMS: Final = (
-    "missing-file",
-    "unlabelled",
-    "unknown-emotion",
-    "duplicate",
-    "suspected-error",
-    "disagreement",
-    "suggestion",
-)
-"""What may be wrong with a row, or wait there."""
 
-SORTS: Final = ("file_name", "emotion", "corpus", "suspicion", "revision")
-
-
-@dataclass(frozen=True, slots=True)
-class RowPrediction:
-    """What a model that never saw the clip's speaker says of it.
+@dataclass(slots=True, eq=False)
+class _File:
+    """One file of the table: its rows, and under which keys the store has events of it.
 
     Attributes:
-        emotion: its emotion.
-        suspicion: how suspicious the given label is, 0..1; see `label_store.scores.label_error`.
-        probabilities: emotion -> probability.
-        model_version: which model.
+        keys: its place in a table, or its hash, or both in this order.
+        rows: part -> place of its row in the table.
+        listed: parts that a corpus names; those of labels come and go.
+        meant: the file that is there and whose name this one's was corrected to.
+        shown_by: the file that has this one's row in its own, since it means this one.
     """
 
-    emotion: str
-    suspicion: float
-    probabilities: Mapping[str, float] | None = None
-    model_version: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CorpusRow:
-    """One row.
-
-    Attributes:
-        file_name, emotion, corpus: as they stand.
-        clip: SHA-256 of the bytes, "" where not known.
-        present: whether the file is there.
-        path: where, as text for the player; "" where not known.
-        problems: of PROBLEMS.
-        prediction: the model's, or None.
-        head: id of the clip's latest change, for ``expect``.
-        revision: number of its latest event, 0 = none.
-        source_name: its name in the corpus, whatever it was renamed to.
-    """
-
-    file_name: str
-    emotion: str
-    corpus: str = ""
-    clip: str = ""
-    present: bool = True
-    path: str = ""
-    problems: tuple[str, ...] = ()
-    prediction: RowPrediction | None = None
-    head: str | None = None
-    revision: int = 0
-    source_name: str = ""
-
-    @property
-    def key(self) -> str:
-        """The clip's hash, or ``name:corpus/file`` without one."""
-        return clip_key(self.clip, self.corpus, self.source_name or self.file_name)
-
-
-@dataclass(frozen=True, slots=True)
-class TableQuery:
-    """Which rows to show.
-
-    Attributes:
-        search: part of a file name, whatever its case; "" = all.
-        corpus, emotion, problem: only rows with these; "" = all; problem ``any`` = with any.
-        sort: one of SORTS.
-        descending: the highest first.
-        page: from 0; one beyond the end shows the last.
-        size: rows a page, 1..1000.
-    """
-
-    search: str = ""
-    corpus: str = ""
-    emotion: str = ""
-    problem: str = ""
-    sort: str = "file_name"
-    descending: bool = False
-    page: int = 0
-    size: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class TablePage:
-    """One page of rows.
-
-    Attributes:
-        rows: the rows.
-        page, pages: which page this is, from 0, and how many there are (1 or more).
-        total: rows that the query finds.
-    """
-
-    rows: tuple[CorpusRow, ...]
-    page: int
-    pages: int
-    total: int
+    keys: list[str]
+    rows: dict[Span, int] = field(default_factory=dict)
+    listed: set[Span] = field(default_factory=set)
+    meant: _File | None = None
+    shown_by: _File | None = None
 
 
 class CorpusTable:
     """Rows of corpora with the store's corrections laid over them; follows the store.
 
+    A segment that a corpus or an annotator labels is a row beside that of its clip.
+
     Args:
         store: corrections.
         rows: rows as the corpora have them; clips of the store that no row names are added.
         emotions: canonical emotions; others are a problem of their row.
-        predictions: row key or clip -> the model's prediction.
+        predictions: row key or clip -> the model's prediction of the whole clip.
         suspicious: suspicion from which a label counts as suspected, 0..1.
     """
 
@@ -143,12 +72,15 @@ class CorpusTable:
         self._emotions = frozenset(emotions)
         self._predictions = predictions or {}
         self._suspicious = suspicious
-        self._base = [replace(row, source_name=row.source_name or row.file_name) for row in rows]
+        self._given = [replace(row, source_name=row.source_name or row.file_name) for row in rows]
+        self._base: list[CorpusRow] = []
         self._rows: list[CorpusRow] = []
+        self._hidden: set[int] = set()
         self._at: dict[str, int] = {}
+        self._by_key: dict[str, _File] = {}
+        self._by_name: dict[tuple[str, str], _File] = {}
+        self._by_tail: dict[tuple[str, str], _File | None] = {}
         self._seen = -1
-        self._files: Collection[str] = ()
-        self._names: Collection[tuple[str, str]] = ()
 
     def refresh(self) -> None:
         """Lay over what was saved since; cheap after one event."""
@@ -156,89 +88,180 @@ class CorpusTable:
         if self._seen < 0 or len(state) < self._seen:
             self._build()
             return
-        for entry in state.entries[self._seen :]:
-            self._lay(state.key_of(entry), state.clip(state.key_of(entry)))
+        for key in dict.fromkeys(map(state.key_of, state.entries[self._seen :])):
+            self._lay(key)
         self._seen = len(state)
 
     def _build(self) -> None:
+        counts = Counter((row.corpus, names.fold(row.file_name), row.span) for row in self._given)
+        clips = Counter((row.clip, row.span) for row in self._given if row.clip)
+        self._base, self._rows, self._hidden = [], [], set()
+        self._at, self._by_key, self._by_name, self._by_tail = {}, {}, {}, {}
+        for row in self._given:
+            twice = counts[row.corpus, names.fold(row.file_name), row.span] > 1
+            twice = twice or clips[row.clip, row.span] > 1
+            self._list(replace(row, problems=("duplicate",) if twice else ()))
         state = self.store.state()
-        self._files = self.store.clips.paths().keys()
-        self._names = {(row.corpus, names.fold(row.file_name)) for row in self._base if row.present}
-        self._at = {}
-        counts = Counter((row.corpus, names.fold(row.file_name)) for row in self._base)
-        clips = Counter(row.clip for row in self._base if row.clip)
-        self._base = [
-            replace(row, problems=("duplicate",))
-            if counts[row.corpus, names.fold(row.file_name)] > 1 or clips[row.clip] > 1
-            else replace(row, problems=())
-            for row in self._base
-        ]
-        self._rows = []
-        for place, row in enumerate(self._base):
-            self._at.setdefault(row.key, place)
-            self._at.setdefault(f"name:{row.corpus}/{row.source_name}", place)
-            self._rows.append(self._with_problems(row, None))
-        for view in state.clips():
-            self._lay(view.key, view)
+        for key in list(state.keys()):
+            self._lay(key)
         self._seen = len(state)
 
-    def _lay(self, key: str, view: ClipView) -> None:
-        place = self._at.get(key)
-        if place is None and view.clip:
-            # The corpus knew only the file's name; the first event brings its hash.
-            first = self.store.state().of(key)[0]
-            name = first.former_name or first.file_name
-            place = self._at.get(f"name:{first.corpus}/{name}")
-        if place is None:
-            place = len(self._base)
-            self._base.append(
-                CorpusRow(
-                    view.file_name,
-                    "",
-                    view.corpus,
-                    view.clip,
-                    present=self.store.clip_path(view.clip) is not None if view.clip else False,
-                    source_name=view.file_name,
-                )
-            )
-            self._rows.append(self._base[place])
-        self._at[key] = place
-        self._rows[place] = self._with_problems(self._base[place], view)
+    def _list(self, row: CorpusRow) -> None:
+        """Add a row of a corpus."""
+        named = clip_key("", row.corpus, row.source_name)
+        file = self._by_key.get(named)
+        if file is None:
+            file = self._by_key[named] = _File([named])
+            if row.present:
+                self._find_by_name(row, file)
+        if row.clip and row.clip not in self._by_key:
+            self._by_key[row.clip] = file
+            file.keys.append(row.clip)
+        place = self._append(row)
+        file.rows.setdefault(row.span, place)
+        file.listed.add(row.span)
+        self._rows[place] = self._laid_over(row, file, ())
+        self._at.setdefault(row.key, place)
+        self._at.setdefault(row_key(named, row.start, row.end), place)
 
-    def _with_problems(self, base: CorpusRow, view: ClipView | None) -> CorpusRow:
-        row = base
-        problems = list(base.problems)
+    def _find_by_name(self, row: CorpusRow, file: _File) -> None:
+        """Let a file be found by its name with as many of its folders as tell it from others."""
+        whole, *tails = _tails(names.fold(row.source_name))
+        self._by_name[row.corpus, whole] = file
+        for tail in tails:
+            at = (row.corpus, tail)
+            self._by_tail[at] = None if at in self._by_tail else file
+
+    def _append(self, row: CorpusRow) -> int:
+        self._base.append(row)
+        self._rows.append(row)
+        return len(self._base) - 1
+
+    def _lay(self, key: str) -> None:
+        """Lay the events of a clip over the rows of its file."""
+        state = self.store.state()
+        if key not in state:
+            return
+        view, file = state.clip(key), self._by_key.get(key)
+        if file is None and view.clip:
+            # The corpus knew only the file's name; the first event brings its hash.
+            first = state.of(key)[0]
+            name = clip_key("", first.corpus, first.former_name or first.file_name)
+            file = self._by_key.get(name)
+            if file is not None:
+                file.keys.append(key)
+        if file is None:
+            file = _File([key])
+            name = view.file_name if view.clip else key.removeprefix(f"name:{view.corpus}/")
+            there = bool(view.clip) and self.store.clip_path(view.clip) is not None
+            row = CorpusRow(name, "", view.corpus, view.clip, there, source_name=name)
+            file.rows[WHOLE] = self._append(row)
+        self._by_key[key] = file
+        self._show(file.shown_by or file)
+
+    def _show(self, file: _File) -> None:
+        """Bring the rows of a file to what stands."""
+        self._mean(file)
+        other = file.meant if file.meant and file.meant.shown_by is file else None
+        keys = [*file.keys, *(other.keys if other else ())]
+        state = self.store.state()
+        views = [state.clip(key) for key in keys if key in state]
+        said = {span for view in views for span in (*view.annotations, *view.reviews)}
+        said |= {(one.start, one.end) for view in views for one in view.suggestions}
+        some = self._base[next(iter(file.rows.values()))]
+        for start, end in sorted(said - file.rows.keys()):
+            part = replace(
+                some,
+                emotion="",
+                problems=(),
+                start=float(start) if start else None,
+                end=float(end) if end else None,
+            )
+            file.rows[start, end] = self._append(part)
+        shown = said | file.listed or {WHOLE}
+        for span, place in file.rows.items():
+            row = self._laid_over(self._base[place], file, views)
+            if span == WHOLE and not row.emotion and len(shown) > 1:  # labelled part by part
+                left = tuple(one for one in row.problems if one != "unlabelled")
+                row = replace(row, problems=left)
+            self._rows[place] = row
+            for key in (row.clip_key, *keys):
+                self._at[row_key(key, row.start, row.end)] = place
+            (self._hidden.discard if span in shown else self._hidden.add)(place)
+
+    def _mean(self, file: _File) -> None:
+        """Find the file whose name a missing one was corrected to, and take its row over.
+
+        What a corpus labels itself keeps its row.
+        """
+        row, state = self._base[next(iter(file.rows.values()))], self.store.state()
+        name = state.clip(file.keys[0]).file_name if file.keys[0] in state else ""
+        other = None
+        if not row.present and len(file.keys) == 1 and name and name != row.source_name:
+            at = (row.corpus, names.fold(name))
+            other = self._by_name.get(at) or self._by_tail.get(at)
+        if other is file.meant:
+            return
+        former, file.meant = file.meant, other
+        if former is not None and former.shown_by is file:
+            former.shown_by = None
+            self._show(former)
+        if other is not None and other.shown_by is None:
+            places = other.rows.values()
+            if not any(self._base[place].emotion for place in places):
+                other.shown_by = file
+                self._hidden.update(places)
+
+    def _laid_over(self, base: CorpusRow, file: _File, views: Sequence[ClipView]) -> CorpusRow:
+        """Return a row of a corpus with what the store says of it, and what is wrong with it."""
+        row, problems = base, list(base.problems)
+        view = next((one for one in reversed(views) if _says(one, base.span)), None)
+        if file.meant is not None:
+            there = self._base[next(iter(file.meant.rows.values()))]
+            clip = next((key for key in file.meant.keys if not key.startswith("name:")), "")
+            row = replace(row, clip=clip, present=True, file=there.source_name, path=there.path)
+            if file.meant.shown_by is not file:
+                problems.append("duplicate")
+        if views:
+            clip = next((one.clip for one in views if one.clip), "")
+            changed = [one.file_name for one in views if one.file_name not in {"", row.source_name}]
+            row = replace(
+                row,
+                clip=row.clip or clip,
+                file_name=changed[-1] if changed else base.file_name,
+                revision=max(one.revision for one in views),
+            )
+            row = replace(row, head=next((v.head for v in views if v.key == row.clip_key), None))
         if view is not None:
-            emotion, contested = _standing(view)
+            emotion, contested = _standing(view, base.span)
+            row = replace(row, emotion=emotion or base.emotion)
             if contested:
                 problems.append("disagreement")
-            if view.suggestions:
-                problems.append("suggestion")
-            row = replace(
-                base,
-                clip=base.clip or view.clip,
-                file_name=view.file_name or base.file_name,
-                emotion=emotion or base.emotion,
-                head=view.head,
-                revision=view.revision,
-            )
+        if any((one.start, one.end) == base.span for view_ in views for one in view_.suggestions):
+            problems.append("suggestion")
+        whole = base.span == WHOLE
         prediction = self._predictions.get(row.clip) or self._predictions.get(base.key)
-        renamed = (row.corpus, names.fold(row.file_name)) in self._names
-        if not row.present and row.clip not in self._files and not renamed:
+        row = replace(row, prediction=prediction if whole else None)
+        if not row.present and not (row.clip and self.store.clip_path(row.clip)):
             problems.append("missing-file")
         if not row.emotion:
             problems.append("unlabelled")
         elif row.emotion not in self._emotions:
             problems.append("unknown-emotion")
-        elif (
-            prediction is not None
-            and prediction.emotion != row.emotion
-            and prediction.suspicion >= self._suspicious
-            and (view is None or not view.annotations)
-        ):
+        elif self._suspected(row) and not any(one.annotations for one in views):
             problems.append("suspected-error")
-        ordered = tuple(problem for problem in PROBLEMS if problem in problems)
-        return replace(row, problems=ordered, prediction=prediction)
+        return replace(row, problems=tuple(one for one in PROBLEMS if one in problems))
+
+    def _suspected(self, row: CorpusRow) -> bool:
+        found = row.prediction
+        return (
+            found is not None
+            and found.emotion != row.emotion
+            and found.suspicion >= self._suspicious
+        )
+
+    def _shown(self) -> Iterator[CorpusRow]:
+        return (row for place, row in enumerate(self._rows) if place not in self._hidden)
 
     def page(self, query: TableQuery) -> TablePage:
         """Return the rows that a query finds, one page of them.
@@ -249,8 +272,9 @@ class CorpusTable:
         if query.sort not in SORTS or not 1 <= query.size <= 1000:
             raise StoreError(f"Sort by one of {', '.join(SORTS)}, with 1 to 1000 rows a page.")
         self.refresh()
-        found = [row for row in self._rows if _matches(row, query, query.search.casefold())]
-        found.sort(key=_sorting(query.sort), reverse=query.descending)
+        search = query.search.casefold()
+        found = [row for row in self._shown() if matches(row, query, search)]
+        found.sort(key=sorting(query.sort), reverse=query.descending)
         pages = max(1, math.ceil(len(found) / query.size))
         page = min(max(query.page, 0), pages - 1)
         rows = tuple(found[page * query.size : (page + 1) * query.size])
@@ -271,10 +295,11 @@ class CorpusTable:
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many rows each ``emotion``, ``corpus`` and ``problem`` has."""
         self.refresh()
+        rows = list(self._shown())
         return {
-            "emotion": dict(sorted(Counter(row.emotion for row in self._rows).items())),
-            "corpus": dict(sorted(Counter(row.corpus for row in self._rows).items())),
-            "problem": dict(Counter(name for row in self._rows for name in row.problems)),
+            "emotion": dict(sorted(Counter(row.emotion for row in rows).items())),
+            "corpus": dict(sorted(Counter(row.corpus for row in rows).items())),
+            "problem": dict(Counter(name for row in rows for name in row.problems)),
         }
 
     def correct(
@@ -301,15 +326,15 @@ class CorpusTable:
         row = self.row(key)
         events = []
         if file_name and file_name != row.file_name:
-            events.append(_event(row, "rename", annotator, session, file_name=file_name))
-        disputed = find_dispute(self.store.state(), row.key) is not None
-        if emotion and disputed and adjudicates:
-            events.append(_event(row, "adjudicate", annotator, session, emotion=emotion))
+            events.append(row_event(row, "rename", annotator, session, file_name=file_name))
+        dispute = find_dispute(self.store.state(), row.clip_key, row.start, row.end)
+        if emotion and dispute is not None and adjudicates:
+            events.append(row_event(row, "adjudicate", annotator, session, emotion=emotion))
         elif emotion and emotion != row.emotion:
-            events.append(_event(row, "label", annotator, session, emotion=emotion))
+            events.append(row_event(row, "label", annotator, session, emotion=emotion))
         if not isinstance(expect, _Any):
-            key = clip_key(row.clip, row.corpus, row.source_name)
-            return self.store.append_many(events, label="table", expect={key: expect})
+            seen = {row.clip_key: expect}
+            return self.store.append_many(events, label="table", expect=seen)
         return self.store.append_many(events, label="table")
 
     def accept_predictions(
@@ -324,11 +349,16 @@ class CorpusTable:
         heads: dict[str, str | None] = {}
         for key in dict.fromkeys(keys):
             row = self.row(key)
+            if row.span != WHOLE:
+                raise StoreError(
+                    f"{row.file_name}: the model predicts whole clips, and this row is a segment. "
+                    "Choose its emotion in its cell."
+                )
             if row.prediction is None:
                 raise StoreError(
                     f"{row.file_name}: there is no prediction to accept. Predict it first."
                 )
-            event = _event(row, "label", annotator, session, emotion=row.prediction.emotion)
+            event = row_event(row, "label", annotator, session, emotion=row.prediction.emotion)
             events.append(
                 replace(
                     event,
@@ -342,59 +372,23 @@ class CorpusTable:
         return self.store.append_many(events, label="predictions", expect=heads)
 
 
-def _event(
-    row: CorpusRow,
-    action: str,
-    annotator: str,
-    session: str,
-    *,
-    emotion: str = "",
-    file_name: str = "",
-) -> LabelEvent:
-    former = row.file_name if action == "rename" else ""
-    return LabelEvent(
-        action=action,
-        annotator=annotator,
-        session=session,
-        clip=row.clip,
-        file_name=file_name or (row.file_name if row.clip else row.source_name),
-        former_name=former if row.clip or not former else row.source_name,
-        corpus=row.corpus,
-        emotion=emotion,
-    )
+def _tails(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[first:]) for first in range(len(parts))]
 
 
-def _standing(view: ClipView) -> tuple[str, bool]:
-    review = view.reviews.get(("", ""))
+def _says(view: ClipView, span: Span) -> bool:
+    return span in view.annotations or span in view.reviews
+
+
+def _standing(view: ClipView, span: Span) -> tuple[str, bool]:
+    review = view.reviews.get(span)
     if review is not None:
         return review.emotion, False
-    counts = Counter(view.whole().values()).most_common(2)
+    annotations = view.annotations.get(span, {}).values()
+    counts = Counter(entry.emotion for entry in annotations).most_common(2)
     if not counts:
         return "", False
     if len(counts) > 1 and counts[0][1] == counts[1][1]:
         return "", True
     return counts[0][0], len(counts) > 1
-
-
-def _matches(row: CorpusRow, query: TableQuery, search: str) -> bool:
-    return (
-        (not query.corpus or row.corpus == query.corpus)
-        and (not query.emotion or row.emotion == query.emotion)
-        and (
-            not query.problem
-            or (bool(row.problems) if query.problem == "any" else query.problem in row.problems)
-        )
-        and (not search or search in row.file_name.casefold())
-    )
-
-
-def _sorting(sort: str) -> Callable[[CorpusRow], tuple[float | str, ...]]:
-    if sort == "suspicion":
-        return lambda row: (row.prediction.suspicion if row.prediction else -1.0, row.file_name)
-    if sort == "revision":
-        return lambda row: (row.revision, row.file_name)
-    if sort == "emotion":
-        return lambda row: (row.emotion, row.file_name)
-    if sort == "corpus":
-        return lambda row: (row.corpus, row.file_name)
-    return lambda row: (row.file_name, row.corpus)

@@ -17,6 +17,15 @@ _ID = itemgetter(1)
 _CHANGES = frozenset({"label", "undo", "rename", "review", "adjudicate"})
 
 
+def span_of(start: float | None, end: float | None) -> Span:
+    """Return a part's start and end, in seconds, as they are written; None = the clip's own.
+
+    >>> span_of(0.5, None), span_of(None, None)
+    (('0.5', ''), ('', ''))
+    """
+    return ("" if start is None else repr(float(start)), "" if end is None else repr(float(end)))
+
+
 @dataclass(slots=True)
 class ClipView:
     """A clip as its events leave it.

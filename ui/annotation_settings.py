@@ -88,7 +88,7 @@ class ClipLookup:
     def __init__(self, services: Services) -> None:
         self._catalogue = services.catalogue
         self._found: defaultdict[str, list[Source]] = defaultdict(list)
-        for source in (*services.catalogue.listing().sources, *services.catalogue.kept()):
+        for source in (*services.catalogue.listing().files, *services.catalogue.kept()):
             for name in {source.name, source.name.rpartition("/")[2]}:
                 self._found[name].append(source)
 

@@ -8,7 +8,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from label_store.store import LabelStore
@@ -41,7 +41,7 @@ def require_hearing(who: Annotator) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One clip that may be heard and labelled.
+    """One clip, or a segment of it, that may be heard and labelled.
 
     Attributes:
         corpus: the corpus's name; "" for a clip that only the store has.
@@ -52,6 +52,7 @@ class Source:
         sha256: hash of the bytes where it is known without reading them, else "".
         side: the side of the split that its speaker is on, where a committed table says so.
         problem, kind: what is wrong with the row in one sentence, and of which sort; "" if nothing.
+        start, end: seconds of the segment that the row is about; None = the whole clip.
     """
 
     corpus: str
@@ -63,11 +64,18 @@ class Source:
     side: str = ""
     problem: str = ""
     kind: str = ""
+    start: float | None = None
+    end: float | None = None
 
     @property
     def place(self) -> tuple[str, str]:
-        """Corpus and name, which identify the row."""
+        """Corpus and name, which identify the file."""
         return (self.corpus, self.name)
+
+    @property
+    def segment(self) -> bool:
+        """Whether the row is about a part of its file."""
+        return self.start is not None or self.end is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +83,19 @@ class Listing:
     """What was found.
 
     Attributes:
-        sources: rows in order of corpus and name.
+        sources: rows in order of corpus, name and time.
+        files: one of them for each file: that of the whole clip, or a segment's without its
+            emotion, which says nothing about the whole.
         notices: sentences on folders that could not be read.
         readings: the corpora as their readers gave them.
-        emotions: corpus -> emotions of which it has sound clips without a problem.
+        emotions: corpus -> emotions of which it has whole clips without a problem.
     """
 
     sources: tuple[Source, ...] = ()
     notices: tuple[str, ...] = ()
     emotions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     readings: tuple[Reading, ...] = ()
+    files: tuple[Source, ...] = ()
 
 
 class Catalogue:
@@ -237,23 +248,8 @@ def _read(root: Path, unpacked: Path) -> Listing:
     notices: list[str] = []
     found = read_folders(root, cache=unpacked) if root.is_dir() else []
     for folder, reading in found:
-        for clip in reading.clips:
-            name = clip.path.relative_to(folder).as_posix()
-            sources.append(
-                Source(clip.corpus, name, clip.path, clip.emotion, clip.speaker, side=_side(clip))
-            )
         # Rows without an emotion are what there is to label, and nothing is wrong with them.
-        sources += [
-            Source(
-                clip.corpus,
-                clip.path.relative_to(folder).as_posix(),
-                clip.path,
-                "",
-                clip.speaker,
-                side=_side(clip),
-            )
-            for clip in reading.unlabelled
-        ]
+        sources += [_source(folder, clip) for clip in (*reading.clips, *reading.unlabelled)]
         for problem in reading.problems:
             if problem.kind in OF_THE_WHOLE:
                 text = problem.reason.replace(str(folder), folder.name).replace(
@@ -266,14 +262,38 @@ def _read(root: Path, unpacked: Path) -> Listing:
     rows = _merged(sources)
     emotions: defaultdict[str, set[str]] = defaultdict(set)
     for one in rows:
-        if one.emotion and one.path is not None and not one.problem:
+        if one.emotion and one.path is not None and not one.problem and not one.segment:
             emotions[one.corpus].add(one.emotion)
     return Listing(
         rows,
         tuple(notices),
         {name: frozenset(words) for name, words in emotions.items()},
         tuple(reading for _, reading in found),
+        _files(rows),
     )
+
+
+def _source(folder: Path, clip: Clip) -> Source:
+    return Source(
+        clip.corpus,
+        clip.path.relative_to(folder).as_posix(),
+        clip.path,
+        clip.emotion,
+        clip.speaker,
+        side=_side(clip),
+        start=clip.start,
+        end=clip.end,
+    )
+
+
+def _files(rows: Iterable[Source]) -> tuple[Source, ...]:
+    found: dict[tuple[str, str], Source] = {}
+    for one in rows:
+        if not one.segment:
+            found[one.place] = one
+        else:
+            found.setdefault(one.place, replace(one, emotion="", problem="", kind=""))
+    return tuple(found.values())
 
 
 def _side(clip: Clip) -> str:
@@ -288,8 +308,9 @@ def _problem(corpus: str, folder: Path, problem: Problem) -> Source:
     if problem.file_name:  # a table's row keeps what it says, whatever is wrong with it
         name = problem.path.relative_to(folder).as_posix() if problem.path else problem.file_name
         return Source(
-            corpus, name, problem.path, problem.emotion, problem=problem.reason, kind=problem.kind
-        )
+            corpus, name, problem.path, problem.emotion, problem=problem.reason, kind=problem.kind,
+            start=problem.start, end=problem.end,
+        )  # fmt: skip
     path = folder / problem.name
     there = not Path(problem.name).is_absolute() and ".." not in path.parts and path.is_file()
     return Source(
@@ -298,15 +319,14 @@ def _problem(corpus: str, folder: Path, problem: Problem) -> Source:
 
 
 def _merged(sources: list[Source]) -> tuple[Source, ...]:
-    """Give each row one place; a problem joins the clip that it is about."""
-    rows: dict[tuple[str, str], Source] = {}
+    """Give each row one place; a problem joins the clip or the segment that it is about."""
+    rows: dict[tuple[str, str, float, float], Source] = {}
     for one in sources:
-        known = rows.get(one.place)
+        start, end = (-1.0 if time is None else time for time in (one.start, one.end))
+        place = (*one.place, start, end)
+        known = rows.get(place)
         if known is None or (known.path is None and one.path is not None and not known.emotion):
-            rows[one.place] = one
+            rows[place] = one
         elif one.problem and not known.problem:
-            rows[one.place] = Source(
-                known.corpus, known.name, known.path, known.emotion, known.speaker,
-                side=known.side, problem=one.problem, kind=one.kind,
-            )  # fmt: skip
+            rows[place] = replace(known, problem=one.problem, kind=one.kind)
     return tuple(rows[place] for place in sorted(rows))

@@ -387,7 +387,7 @@ class _Corpus:
         self._table = folder / TABLE
         self._rows: list[list[str]] = []
         catalogue = services.catalogue
-        listed = catalogue.hashed(catalogue.listing().sources)
+        listed = catalogue.hashed(catalogue.listing().files)
         self._known = {*listed, *(one.sha256 for one in catalogue.kept())}
         self._own = {sha: one.name for sha, one in listed.items() if one.corpus == folder.name}
         self._names = {path.name.casefold() for path in folder.glob("*")}

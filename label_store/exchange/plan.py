@@ -21,6 +21,9 @@ from label_store.fold import ClipView, State
 from label_store.journal import JournalEntry
 from label_store.store import LabelStore
 
+_Place = tuple[str, float | None, float | None, str]
+"""A clip's key, the start and the end of the part, and the annotator."""
+
 ROUNDING = 0.0011
 """Seconds by which a time line's format may have moved an edge."""
 
@@ -114,9 +117,10 @@ def plan(
     """
     state = store.state()
     by_name = _by_name(state)
-    changes: list[PlannedChange] = []
+    found: list[tuple[_Place, PlannedChange]] = []
     problems = list(table.problems)
-    seen: dict[tuple[str, object, object, str], LabelRow] = {}
+    seen: dict[_Place, LabelRow] = {}
+    contradicted: set[_Place] = set()
     for raw in table.rows:
         row = _canonical(raw, canonical, refusal, corpus, problems)
         if row is None:
@@ -136,6 +140,8 @@ def plan(
         same = (key, row.start, row.end, who)
         if same in seen:
             problems.append(_twice(row, seen[same]))
+            if problems[-1].kind == "conflicting-duplicate":
+                contradicted.add(same)
             continue
         seen[same] = row
         if not clip:
@@ -146,9 +152,8 @@ def plan(
             problems.append(RowProblem(row.line, row.file_name, "missing-file", reason))
         named = place is None or place.clip == raw.clip
         row = replace(row, clip=clip, annotator=who)
-        changes.append(_change(row, key, state, named, second, intensity))
-    contradicted = {p.name for p in problems if p.kind == "conflicting-duplicate"}
-    changes = [one for one in changes if one.row.file_name not in contradicted]
+        found.append((same, _change(row, key, state, named, second, intensity)))
+    changes = [change for same, change in found if same not in contradicted]
     heads = {one.key: state.clip(one.key).head for one in changes}
     return ImportPlan(
         tuple(changes), tuple(sorted(problems, key=lambda one: one.line)), heads, annotator

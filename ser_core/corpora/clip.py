@@ -66,6 +66,7 @@ class Problem:
         reason: one sentence.
         corpus, file_name, emotion, speaker: of a table's row, as written; "" for anything else.
         path: the file that the row means, where it is there.
+        start, end: seconds of the segment that the row is about; None = the whole clip.
     """
 
     name: str
@@ -76,6 +77,8 @@ class Problem:
     emotion: str = ""
     path: Path | None = None
     speaker: str = ""
+    start: float | None = None
+    end: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

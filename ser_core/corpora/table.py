@@ -213,6 +213,8 @@ def _row_problem(folder: Path, one: _Listed, kind: str, reason: str, found: str 
         emotion=one.row.emotion,
         path=folder / found if found else None,
         speaker=one.row.speaker,
+        start=one.row.start,
+        end=one.row.end,
     )
 
 

@@ -12,7 +12,8 @@ from label_store.__main__ import main
 from label_store.adjudication import adjudicate, alpha_before_after, disputes, find_dispute
 from label_store.annotators import write_annotator_settings
 from label_store.consensus import consensus
-from label_store.corpus_table import CorpusRow, CorpusTable
+from label_store.corpus_rows import CorpusRow
+from label_store.corpus_table import CorpusTable
 from label_store.errors import ConflictError, EventError
 from label_store.exchange import rows_of, to_label_studio
 from label_store.forget import forget_annotator

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from label_store import ConflictError, LabelEvent, LabelStore, StoreError
-from label_store.corpus_table import CorpusRow, CorpusTable, RowPrediction, TableQuery
+from label_store.corpus_rows import CorpusRow, RowPrediction, TableQuery
+from label_store.corpus_table import CorpusTable
 
 EMOTIONS = ("anger", "joy", "fear")
 CLIP = hashlib.sha256(b"one").hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from label_store.corpus_table import CorpusRow, TableQuery
+from label_store.corpus_rows import CorpusRow, TableQuery
 from label_store.out_of_fold import (
     FILE,
     FoldModel,

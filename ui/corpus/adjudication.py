@@ -14,6 +14,7 @@ from label_store.adjudication import (
     find_dispute,
 )
 from label_store.annotators import read_annotator_settings
+from label_store.corpus_rows import row_key
 from label_store.errors import NothingToUndoError, StoreError
 from label_store.event import Saved
 from ser_core.emotions import canonical
@@ -133,7 +134,7 @@ class Adjudication:
     def shown(self, dispute: Dispute) -> DisplayedDispute:
         """Return a dispute with its clip made ready."""
         try:
-            row = self._service.row(dispute.key)
+            row = self._service.row(row_key(dispute.key, dispute.start, dispute.end))
             sha, source = self._service.clip_of(row)
             ready = self._clips.get(sha, source)
         except (GoneError, StoreError) as error:

@@ -143,6 +143,11 @@ def mark_gold(service: CorpusTableService, who: Annotator, keys: Sequence[str]) 
             f"{vague[0].file_name} can't be gold: its annotators don't agree on one emotion. "
             "Nothing was marked; correct it first."
         )
+    part = next((row for row in rows if row.start is not None or row.end is not None), None)
+    if part is not None:
+        raise PageError(
+            f"{part.file_name}: a segment can't be gold, only a whole clip can. Nothing was marked."
+        )
     # One who is alone here marks what a corpus says, and may well be asked about it.
     by = "" if service.services.identity.mode == "local" else who.name
     return mark(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from html import escape
 
-from label_store.corpus_table import CorpusRow, TablePage, TableQuery
+from label_store.corpus_rows import CorpusRow, TablePage, TableQuery
 from label_store.exchange import ImportPlan
 from ser_core.emotions import EMOTIONS
 from ui.page_html import percent, swatch
@@ -122,6 +122,8 @@ def _row(row: CorpusRow, reason: str, playing: bool, note: str) -> str:
     key, head = escape(row.key), escape(row.head or "")
     at = f'data-key="{key}" data-head="{head}"'
     name = escape(row.file_name)
+    part = times(row.start, row.end)
+    called = f"{name}, {part}" if part else name
     tags = "".join(
         f'<span class="tag {escape(problem)}">{escape(PROBLEMS.get(problem, problem))}</span>'
         for problem in row.problems
@@ -129,19 +131,36 @@ def _row(row: CorpusRow, reason: str, playing: bool, note: str) -> str:
     why = f'<span class="why">{escape(reason)}</span>' if reason else ""
     return (
         f'<tr class="{"playing" if playing else ""}">'
-        f'<td class="pick"><input type="checkbox" data-pick="{key}" aria-label="Tick {name}"></td>'
-        f'<td class="play"><button type="button" data-do="play" {at} aria-label="Play {name}">▶'
+        f'<td class="pick"><input type="checkbox" data-pick="{key}" aria-label="Tick {called}">'
+        "</td>"
+        f'<td class="play"><button type="button" data-do="play" {at} aria-label="Play {called}">▶'
         f"</button></td>"
         f'<td class="name"><input type="text" data-field="name" {at} value="{name}" '
-        f'aria-label="File name of {name}" spellcheck="false"></td>'
-        f'<td class="emotion">{_emotion(row, at)}{note}</td>'
+        f'aria-label="File name of {called}" spellcheck="false">{_part(part)}</td>'
+        f'<td class="emotion">{_emotion(row, at, called)}{note}</td>'
         f'<td class="corpus-name">{escape(row.corpus or "store")}</td>'
         f'<td class="prediction">{_prediction_cell(row)}</td>'
         f'<td class="wrong">{tags}{why}</td></tr>'
     )
 
 
-def _emotion(row: CorpusRow, at: str) -> str:
+def times(start: float | None, end: float | None) -> str:
+    """Return a segment's times; "" for the whole clip.
+
+    >>> times(0.5, 1.25), times(2, None), times(None, None)
+    ('0.5–1.25 s', 'from 2 s', '')
+    """
+    if start is None and end is None:
+        return ""
+    first = round(start or 0.0, 3)
+    return f"from {first:g} s" if end is None else f"{first:g}–{round(end, 3):g} s"
+
+
+def _part(text: str) -> str:
+    return f'<span class="part">{text}</span>' if text else ""
+
+
+def _emotion(row: CorpusRow, at: str, called: str) -> str:
     known = row.emotion in EMOTIONS
     first = "" if known else f'<option value="" selected>{escape(row.emotion or "–")}</option>'
     options = "".join(
@@ -150,7 +169,7 @@ def _emotion(row: CorpusRow, at: str) -> str:
     tint = f" emotion-{row.emotion}" if known else ""
     return (
         f'<span class="pill{tint}"></span><select data-field="emotion" {at} '
-        f'aria-label="Emotion of {escape(row.file_name)}">{first}{options}</select>'
+        f'aria-label="Emotion of {called}">{first}{options}</select>'
     )
 
 
@@ -185,11 +204,20 @@ def _footer(page: TablePage) -> str:
     )
 
 
-def sound(url: str, name: str) -> str:
-    """Return the player of a row."""
+def sound(url: str, name: str, start: float | None = None, end: float | None = None) -> str:
+    """Return the player of a row: of its segment, where it is one.
+
+    Args:
+        url: the clip's sound.
+        name: the clip's name.
+        start, end: seconds; None = the clip's own.
+    """
+    part = times(start, end)
+    called = escape(f"{name}, {part}" if part else name)
+    only = f"#t={start or 0},{'' if end is None else end}" if part else ""
     return (
-        f'<p class="hint">{escape(name)}</p>'
-        f'<audio controls data-play="now" src="{url}" aria-label="{escape(name)}"></audio>'
+        f'<p class="hint">{called}</p>'
+        f'<audio controls data-play="now" src="{url}{only}" aria-label="{called}"></audio>'
     )
 
 
@@ -199,7 +227,8 @@ def preview(plan: ImportPlan, most: int = 40) -> str:
     kinds = ", ".join(f"<b>{count}</b> {escape(kind)}" for kind, count in counts.items())
     changed = [change for change in plan.changes if change.kind != "same"]
     rows = "".join(
-        f"<tr><td>{escape(change.row.file_name)}</td><td>{escape(change.kind)}</td>"
+        f"<tr><td>{escape(change.row.file_name)}{_part(times(change.row.start, change.row.end))}"
+        f"</td><td>{escape(change.kind)}</td>"
         f"<td>{escape(change.before or '–')} → {escape(change.row.emotion)}</td></tr>"
         for change in changed[:most]
     )

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from label_store import review
-from label_store.corpus_table import CorpusRow, CorpusTable, RowPrediction, TablePage, TableQuery
-from label_store.event import LabelEvent, Saved
+from label_store.corpus_rows import CorpusRow, RowPrediction, TablePage, TableQuery, row_event
+from label_store.corpus_table import CorpusTable
+from label_store.event import Saved
 from label_store.exchange import ImportPlan, LabelRow, LabelTable, Located, RowProblem, plan
+from label_store.fold import WHOLE
 from label_store.out_of_fold import OutOfFoldPredictions
 from ser_core.corpora.lookup import FileLookup, FoundFile
 from ser_core.corpora.tables.names import NoMatch
@@ -40,7 +42,9 @@ class CorpusTableService:
         self._lock = threading.RLock()
         self._table: CorpusTable | None = None
         self._listing: object = None
-        self._sources: dict[tuple[str, str], Source] = {}
+        self._sources: tuple[Source, ...] = ()
+        self._files: dict[tuple[str, str], Source] = {}
+        self._parts: dict[tuple[str, str, float | None, float | None], Source] = {}
         self._known = 0
         self.folds = OutOfFoldFile(services.home)
         self._folded: Stamp = None
@@ -52,12 +56,14 @@ class CorpusTableService:
             listing = self.services.catalogue.listing()
             if self._table is None or self._listing is not listing:
                 self._listing = listing
-                self._sources = {source.place: source for source in listing.sources}
+                self._sources = listing.sources
+                self._files = {one.place: one for one in listing.files}
+                self._parts = {(*one.place, one.start, one.end): one for one in listing.sources}
                 threading.Thread(target=self._hash, daemon=True).start()
                 return self._make(hashes=False)
             fresh = PredictionCache(self.services).count() - self._known
             held_out = self.folds.stamp() != self._folded
-            if held_out or fresh >= worthwhile(self._known, len(self._sources)):
+            if held_out or fresh >= worthwhile(self._known, len(self._files)):
                 threading.Thread(target=self._learn, daemon=True).start()
             return self._table
 
@@ -70,19 +76,22 @@ class CorpusTableService:
                 self._making.release()
 
     def _hash(self) -> None:
-        self.services.catalogue.hashed(self._sources.values())
+        self.services.catalogue.hashed(self._files.values())
         with self._making:  # a table made earlier must not replace one made later
             self._make(hashes=True)
 
     def _make(self, *, hashes: bool) -> CorpusTable:
         catalogue = self.services.catalogue
         rows = []
-        for one in list(self._sources.values()):
+        for one in self._sources:
             sha = catalogue.hash_of(one) if hashes else catalogue.known_hash(one)
             path = str(one.path or "")
             rows.append(
-                CorpusRow(one.name, one.emotion, one.corpus, sha, one.path is not None, path)
-            )
+                CorpusRow(
+                    one.name, one.emotion, one.corpus, sha, one.path is not None, path,
+                    start=one.start, end=one.end,
+                )
+            )  # fmt: skip
         predictions = PredictionCache(self.services).all()
         folded, folds = self.folds.stamp(), self.folds.read()
         row_predictions = self._row_predictions(rows, predictions, folds)
@@ -107,9 +116,9 @@ class CorpusTableService:
         found: dict[str, RowPrediction] = {}
         for row in rows:
             own, held_out = predictions.get(row.clip), folds.clips.get(row.clip)
-            if own is None and held_out is None:
+            if row.span != WHOLE or (own is None and held_out is None):
                 continue
-            source = self._sources[row.corpus, row.file_name]
+            source = self._files[row.corpus, row.file_name]
             group = (source.side, source.corpus)
             if group not in sides:
                 sides[group] = out_of_sample(self.services, source)
@@ -145,16 +154,21 @@ class CorpusTableService:
 
     def source(self, row: CorpusRow) -> Source:
         """Return where a row's sound is."""
-        known = self._sources.get((row.corpus, row.source_name or row.file_name))
-        if known is not None and known.path is None and row.file_name != row.source_name:
+        name = row.source_name or row.file_name
+        known = self._parts.get((row.corpus, name, row.start, row.end))
+        if known is None and (there := self._files.get((row.corpus, name))) is not None:
+            known = replace(there, emotion="", problem="", kind="", start=row.start, end=row.end)
+        if row.file and (there := self._files.get((row.corpus, row.file))) is not None:
             # Its name was corrected to that of a file that is there.
-            there = self._sources.get((row.corpus, row.file_name))
-            if there is not None and there.path is not None:
-                return replace(there, emotion=known.emotion, problem="", kind="")
+            emotion = known.emotion if known is not None else ""
+            return replace(there, emotion=emotion, problem="", kind="")
         if known is not None:
             return known
         path = self.services.store.clip_path(row.clip) if row.clip else None
-        return Source(row.corpus, row.file_name, path, row.emotion, sha256=row.clip)
+        return Source(
+            row.corpus, row.file_name, path, row.emotion, sha256=row.clip,
+            start=row.start, end=row.end,
+        )  # fmt: skip
 
     def clip_of(self, row: CorpusRow) -> tuple[str, Source]:
         """Return the hash and place of a row's sound.
@@ -200,11 +214,12 @@ class CorpusTableService:
                     key, who.name, emotion=emotion, file_name=file_name, session=session,
                     expect=head, adjudicates=who.may_train,
                 )  # fmt: skip
-            events = []
+            # The store has no hash of it yet: the corpus's own name of the file tells which it is.
+            events, held = [], replace(row, clip=sha, file_name=row.file or row.source_name)
             if file_name and file_name != row.file_name:
-                events.append(_event(row, sha, who, session, "rename", file_name=file_name))
+                events.append(row_event(held, "rename", who.name, session, file_name=file_name))
             if emotion and emotion != row.emotion:
-                events.append(_event(row, sha, who, session, "label", emotion=emotion))
+                events.append(row_event(held, "label", who.name, session, emotion=emotion))
             return self.services.store.append_many(events, label="table", expect={sha: head})
 
     def _keep(self, row: CorpusRow) -> str:
@@ -244,8 +259,9 @@ class CorpusTableService:
         state = self.services.store.state()
         waiting = [
             entry.event_id
-            for key in keys
-            for entry in state.clip(self.row(key).clip or key).suggestions
+            for row in map(self.row, keys)
+            for entry in state.clip(row.clip_key).suggestions
+            if (entry.start, entry.end) == row.span
         ]
         if not waiting:
             raise PageError("None of the ticked rows has a suggestion to review.")
@@ -255,7 +271,7 @@ class CorpusTableService:
     def ask_model(
         self, who: Annotator, query: TableQuery, progress: Callable[[int, int], None]
     ) -> tuple[int, list[str]]:
-        """Let the model judge the rows that a query finds, as many as go at once.
+        """Let the model judge the clips that a query finds, as many as go at once.
 
         Returns:
             How many were predicted, and a sentence for each that could not be.
@@ -266,19 +282,19 @@ class CorpusTableService:
         """
         _may_write(who)
         known = PredictionCache(self.services).all()
-        found: list[tuple[str, Source]] = []
+        found: dict[str, Source] = {}
         at = 0
         while len(found) < ASK_MOST:
             page = self.page(replace(query, page=at, size=1000))
             for row in page.rows:
                 source = self.source(row)
                 sha = row.clip or self.services.catalogue.hash_of(source)
-                if sha and sha not in known:
-                    found.append((sha, source))
+                if sha and sha not in known and row.span == WHOLE:
+                    found[sha] = source
             at += 1
             if at >= page.pages:
                 break
-        chosen = found[:ASK_MOST]
+        chosen = list(found.items())[:ASK_MOST]
         result = PredictionCache(self.services).ask(
             chosen, lambda done: progress(done, len(chosen))
         )
@@ -306,7 +322,7 @@ class CorpusTableService:
         """
         _may_write(who)
         self.table()
-        files = {one.place: one for one in self._sources.values() if one.path is not None}
+        files = {place: one for place, one in self._files.items() if one.path is not None}
         lookup = FileLookup(FoundFile(*place, one.path) for place, one in files.items() if one.path)
         known = dict(words or {})
         root = Home(self.services.home).corpora
@@ -332,19 +348,3 @@ class CorpusTableService:
 def _may_write(who: Annotator) -> None:
     if not who.may_write:
         raise PageError(who.reason or "Only annotators who may write can change the table.")
-
-
-def _event(
-    row: CorpusRow, sha: str, who: Annotator, session: str, action: str, *,
-    emotion: str = "", file_name: str = "",
-) -> LabelEvent:  # fmt: skip
-    return LabelEvent(
-        action=action,
-        annotator=who.name,
-        session=session,
-        clip=sha,
-        file_name=file_name or row.source_name,
-        former_name=row.source_name if action == "rename" else "",
-        corpus=row.corpus,
-        emotion=emotion,
-    )

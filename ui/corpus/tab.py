@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.context import Context
 
 from label_store.agreement import agreement, annotations_by_clip
-from label_store.corpus_table import SORTS, TableQuery
+from label_store.corpus_rows import SORTS, TableQuery, row_key
 from label_store.errors import StoreError
 from label_store.out_of_fold import COMMAND
 from ser_core.errors import SerError
@@ -216,7 +216,11 @@ def acted(
 
 def _changed(saved: list[Any], key: str) -> str:
     """Return the key that a row has after a correction: its clip's, once the store keeps it."""
-    return saved[-1].event.key if saved else key
+    if not saved:
+        return key
+    event = saved[-1].event
+    part = key.rpartition("[")[2] if event.action == "rename" and key.endswith("]") else ""
+    return f"{event.key}[{part}" if part else row_key(event.key, event.start, event.end)
 
 
 def _saved_line(service: CorpusTableService, saved: list[Any]) -> str:
@@ -235,7 +239,7 @@ def _sound(service: CorpusTableService, clips: ClipCache, who: Annotator, key: s
     ready = clips.get(*service.clip_of(row))
     if not ready.sound:
         raise PageError(ready.trouble)
-    return html.sound(ready.sound, row.file_name)
+    return html.sound(ready.sound, row.file_name, row.start, row.end)
 
 
 def batched(

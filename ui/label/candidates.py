@@ -78,8 +78,8 @@ class CandidatePool:
             stamp = (id(listing), self.services.store.clips.folder.exists())
             if self._queue is None or stamp != self._counted:
                 self._counted = stamp
-                order = self._rng.permutation(len(listing.sources))
-                mixed = [listing.sources[place] for place in order.tolist()]
+                order = self._rng.permutation(len(listing.files))
+                mixed = [listing.files[place] for place in order.tolist()]
                 self._take(catalogue.hashed(mixed, FIRST))
                 if len(mixed) > FIRST:
                     threading.Thread(
@@ -111,7 +111,7 @@ class CandidatePool:
                     information=own.information if own else None,
                     speaker_held_out=unseen[group],
                     out_of_fold=held_out.probabilities if held_out else None,
-                    unlabelled=bool(one.corpus) and not one.emotion and not one.problem,
+                    unlabelled=bool(one.corpus) and not (one.emotion or one.problem or one.segment),
                 )
             )
         with self.lock:

@@ -106,4 +106,5 @@ def example_of(labelling: LabelSession, who: Annotator, page: str, emotion: str)
 
 
 def _fits(one: Source, emotion: str) -> bool:
-    return one.emotion == emotion and bool(emotion) and one.path is not None and not one.problem
+    whole = one.path is not None and not one.problem and not one.segment
+    return one.emotion == emotion and bool(emotion) and whole

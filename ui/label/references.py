@@ -71,6 +71,7 @@ def _fits(one: Source, shown: DisplayedClip) -> bool:
         one.corpus == shown.source.corpus
         and one.path is not None
         and not one.problem
+        and not one.segment  # the whole file would be played
         and bool(one.emotion)
         and one.path != shown.source.path
     )

@@ -8,7 +8,7 @@ import pytest
 
 from label_store.annotators import write_annotator_settings
 from label_store.consensus import consensus
-from label_store.corpus_table import TableQuery
+from label_store.corpus_rows import TableQuery
 from label_store.event import LabelEvent
 from ser_core.audio import to_wav_bytes
 from tests.ui.conftest import voice

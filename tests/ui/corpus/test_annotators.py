@@ -9,7 +9,7 @@ import pytest
 
 from label_store.annotators import read_annotator_settings, who_counts
 from label_store.consensus import consensus
-from label_store.corpus_table import TableQuery
+from label_store.corpus_rows import TableQuery
 from label_store.event import LabelEvent
 from trainer.data.corrections import new_labels
 from ui.corpus import annotators

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from label_store.corpus_table import TableQuery
+from label_store.corpus_rows import TableQuery
 from ser_core.corpora.download import Archive, Downloaded, download
 from ui.corpus.downloads import STOPPED, CorpusDownloads, DownloadState
 from ui.corpus.downloads_panel import OPEN, watched

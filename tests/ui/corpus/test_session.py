@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from label_store.corpus_table import TableQuery
+from label_store.corpus_rows import TableQuery
 from label_store.errors import ConflictError, StoreError
 from label_store.event import LabelEvent
 from label_store.exchange import timelines
@@ -280,10 +280,7 @@ def test_names_are_escaped(service: CorpusTableService) -> None:
 def test_fifty_thousand_rows_stay_usable(tmp_path: Path) -> None:
     services = Services(AppSettings(home=tmp_path / "home"))
     service = CorpusTableService(services)
-    many = {
-        ("big", f"clip{number:05d}.wav"): Source("big", f"clip{number:05d}.wav", None, "joy")
-        for number in range(50_000)
-    }
+    many = tuple(Source("big", f"clip{number:05d}.wav", None, "joy") for number in range(50_000))
     service.table()
     service._sources = many
     service._make(hashes=False)
