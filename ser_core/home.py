@@ -125,6 +125,11 @@ class Home:
         return self.runs / "page-run.json"
 
     @property
+    def page_run_lock(self) -> Path:
+        """Held by the run that the page started, for as long as it lives."""
+        return self.runs / "page-run.lock"
+
+    @property
     def tuning(self) -> Path:
         """Studies of ``tune`` (SQLite)."""
         return self.root / "studies.sqlite"

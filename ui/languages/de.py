@@ -330,6 +330,7 @@ TEXTS: dict[str, str] = {
     "Recipe as JSON": "Rezept als JSON",
     "Copy it from the Augment tab; empty uses the preset’s own.": "Aus „Verändern“ kopieren; leer nimmt das der Voreinstellung.",
     "Start a run": "Lauf starten",
+    "Go on with it": "Damit weitermachen",
     "Versions": "Versionen",
     "A training run promotes its model only if it is no worse on test speakers. Promoting by hand skips that comparison.": "Ein Trainingslauf befördert sein Modell nur, wenn es bei Testsprechern nicht schlechter ist. Befördern von Hand überspringt diesen Vergleich.",
     "Version": "Version",

@@ -330,6 +330,7 @@ TEXTS: dict[str, str] = {
     "Recipe as JSON": "Przepis jako JSON",
     "Copy it from the Augment tab; empty uses the preset’s own.": "Skopiuj z „Zmieniaj”; puste bierze ten z ustawienia.",
     "Start a run": "Uruchom",
+    "Go on with it": "Kontynuuj trenowanie",
     "Versions": "Wersje",
     "A training run promotes its model only if it is no worse on test speakers. Promoting by hand skips that comparison.": "Trenowanie promuje model tylko wtedy, gdy nie jest gorszy na mówcach testowych. Ręczna promocja pomija to porównanie.",
     "Version": "Wersja",

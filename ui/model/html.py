@@ -17,7 +17,12 @@ _PHASES = {
     "stopping": ("Stopping after saving its progress.", ""),
     "elsewhere": ("A run that was started elsewhere is in progress.", ""),
     "done": ("The run finished.", "done"),
-    "stopped": ("Stopped. Starting the same run again continues from there.", ""),
+    "stopped": ("Stopped; the champion is unchanged.", ""),
+    "interrupted": (
+        "The run was interrupted: its process was killed, or the machine was restarted. The "
+        "champion is unchanged.",
+        "refused",
+    ),
     "failed": ("The run failed; the champion is unchanged.", "refused"),
 }
 
@@ -201,6 +206,8 @@ def run(state: RunState) -> str:
         if state.phase == "failed":  # a command line's words, which begin in lower case
             note = f"{note[0].upper()}{note[1:]}"
         text += f" {note if note.endswith('.') else note + '.'}"
+    if state.can_go_on:
+        text += " “Go on with it” starts the same run again, from what it had saved."
     beside = f" {clock(state.seconds)}" if state.phase not in ("none", "elsewhere") else ""
     beside += f", started by {state.who}" if state.who and state.busy else ""
     bar = ""

@@ -1,7 +1,9 @@
 """A training run started from the page: one process, its log in a file, a polite stop.
 
-The run outlives the tab and the page that started it: whoever opens the tab next sees it go on,
-and may stop it. How far it has come is read from the trainer's ``progress.json``.
+The run outlives the tab and the page that started it: whoever opens the tab next, on this page or
+on another one of the same home, sees it go on and may stop it. One that was killed before its end
+is called interrupted, and may be started again as it was asked for: the trainer goes on from what
+it had saved. How far a run has come is read from the trainer's ``progress.json``.
 """
 
 from __future__ import annotations
@@ -9,19 +11,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ser_core.files import write_json
 from ser_core.home import Home
 from ui.errors import PageError
 from ui.identity import Annotator
+from ui.model import run_lock
 from ui.services import ROOT, Services
 
 if TYPE_CHECKING:
@@ -52,12 +57,36 @@ class TrainingRequest:
 
 
 @dataclass(frozen=True)
+class StartedRun:
+    """The run that a page of this home started last, as it is written down.
+
+    Attributes:
+        process: its process id.
+        who: who asked for it.
+        started: seconds since 1970.
+        host: the machine it runs on; "" in a home of before it was noted.
+        wish: what was asked; None in a home of before it was noted.
+    """
+
+    process: int
+    who: str
+    started: float
+    host: str = ""
+    wish: TrainingRequest | None = None
+
+    @property
+    def here(self) -> bool:
+        """Whether it runs on this machine, so that a signal reaches it."""
+        return self.host in ("", socket.gethostname())
+
+
+@dataclass(frozen=True)
 class RunState:
     """How the run stands.
 
     Attributes:
-        phase: ``none``, ``running``, ``stopping``, ``elsewhere``, ``done``, ``stopped`` or
-            ``failed``.
+        phase: ``none``, ``running``, ``stopping``, ``elsewhere``, ``done``, ``stopped``,
+            ``interrupted`` (killed before its end) or ``failed``.
         log: the end of what it printed.
         seconds: since it began.
         done, total: epochs; 0 of 0 before the first.
@@ -65,6 +94,7 @@ class RunState:
         doing: what it does now, such as ``training``.
         who: who started it.
         note: on a run that was started elsewhere: what and since when; on one that ended: how.
+        can_go_on: whether it ended before its end and it is known what was asked for.
     """
 
     phase: str = "none"
@@ -76,6 +106,7 @@ class RunState:
     doing: str = ""
     who: str = ""
     note: str = ""
+    can_go_on: bool = False
 
     @property
     def busy(self) -> bool:
@@ -134,7 +165,7 @@ class Runs:
         self._paths = Home(services.home)
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
-        self._stopping = False
+        self._stopping = 0
 
     @property
     def log(self) -> Path:
@@ -149,20 +180,49 @@ class Runs:
         """
         require_trainer(who)
         command = self._command(self.services, wish)
+        at_work = "A training run is already in progress. Wait for it to finish, or stop it."
         with self._lock:
             if self._state().busy:
-                raise PageError(
-                    "A training run is already in progress. Wait for it to finish, or stop it."
-                )
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            with self.log.open("wb") as output:
-                self._child = subprocess.Popen(
-                    command, cwd=ROOT, stdout=output, stderr=output, stdin=subprocess.DEVNULL
-                )
-            # The next page, should this one be killed, finds its run by this.
-            started = {"process": self._child.pid, "who": who.name, "started": self._clock()}
-            write_json(self._paths.page_run, started)
-            self._stopping = False
+                raise PageError(at_work)
+            try:
+                with run_lock.handed_on(self._paths.page_run_lock) as inherited:
+                    self._begin(command, wish, who, inherited)
+            except BlockingIOError as error:  # another page of this home was quicker
+                raise PageError(at_work) from error
+
+    def _begin(
+        self,
+        command: Sequence[str],
+        wish: TrainingRequest,
+        who: Annotator,
+        inherited: Sequence[int],
+    ) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as output:
+            child = self._child = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                pass_fds=inherited,
+            )
+        # The next page, should this one be killed, finds its run by this.
+        started = StartedRun(child.pid, who.name, self._clock(), socket.gethostname(), wish)
+        write_json(self._paths.page_run, asdict(started))
+        self._stopping = 0
+
+    def go_on(self, who: Annotator) -> None:
+        """Start the run again that was stopped or interrupted; it goes on from what it had saved.
+
+        Raises:
+            PageError: the person may not, or there is no such run.
+        """
+        require_trainer(who)
+        ours = self._ours()
+        if ours is None or ours.wish is None or not self.state().can_go_on:
+            raise PageError("No run was stopped or interrupted; start a new one.")
+        self.start(ours.wish, who)
 
     def stop(self, who: Annotator) -> None:
         """Ask the run to save what it has and end.
@@ -170,20 +230,19 @@ class Runs:
         Raises:
             PageError: the person may not, or no page of this home has a run at work.
         """
-        from trainer.lifecycle.lock import holder
-
         require_trainer(who)
         with self._lock:
-            state = self._state()
+            state, ours = self._state(), self._ours()
             if state.phase == "elsewhere":
                 raise PageError(f"{state.note} was started elsewhere; stop it there.")
-            if not state.busy:
+            if not state.busy or ours is None:
                 raise PageError("No training run is in progress.")
             if self._child is not None and self._child.poll() is None:
                 self._child.terminate()
-            elif (found := holder(self._paths)) is not None:
-                os.kill(found.process, signal.SIGTERM)
-            self._stopping = True
+            else:
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.kill(ours.process, signal.SIGTERM)
+            self._stopping = ours.process
 
     def state(self) -> RunState:
         """Return how the run stands."""
@@ -202,27 +261,35 @@ class Runs:
             return RunState("elsewhere", note=str(found))
         if ours is None:
             return RunState()
+        alive = working or found is not None or run_lock.held(self._paths.page_run_lock)
+        if alive and not ours.here:  # its libraries are still being loaded there
+            return RunState("elsewhere", note=f"A training run on {ours.host}")
         progress = read_progress(self._paths)
-        if progress is not None and progress.process != ours["process"]:
+        if progress is not None and progress.process != ours.process:
             progress = None
-        if working or found is not None:
-            phase = "stopping" if self._stopping else "running"
-        elif self._child is None:
-            phase = _ended(progress)
+        mine = self._child is not None and self._child.pid == ours.process
+        if alive:
+            phase = "stopping" if self._stopping == ours.process else "running"
+        elif mine and status == 0:
+            phase = "done"
+        elif self._stopping == ours.process:
+            phase = "stopped"
+        elif progress is not None and progress.ended:
+            phase = progress.phase
         else:
-            phase = "done" if status == 0 else "stopped" if self._stopping else "failed"
+            # Killed: by a signal, or nobody is left who could know how it ended.
+            phase = "failed" if mine and (status or 0) > 0 else "interrupted"
         return self._described(phase, ours, progress)
 
-    def _described(
-        self, phase: str, ours: dict[str, Any], progress: RunProgress | None
-    ) -> RunState:
+    def _described(self, phase: str, ours: StartedRun, progress: RunProgress | None) -> RunState:
         busy = phase in ("running", "stopping")
         until = self._clock() if busy else self._last_sign(progress)
         state = RunState(
             phase,
             tail(self.log),
-            seconds=max(0.0, until - ours["started"]),
-            who=ours["who"],
+            seconds=max(0.0, until - ours.started),
+            who=ours.who,
+            can_go_on=phase in ("stopped", "interrupted") and ours.wish is not None,
         )
         if progress is None:
             return state
@@ -244,26 +311,31 @@ class Runs:
         except OSError:
             return 0.0
 
-    def _ours(self) -> dict[str, Any] | None:
+    def _ours(self) -> StartedRun | None:
         """Return the run that a page of this home started last."""
         try:
-            held: dict[str, Any] = json.loads(self._paths.page_run.read_text(encoding="utf-8"))
-            return {
-                "process": int(held["process"]),
-                "who": str(held["who"]),
-                "started": float(held["started"]),
-            }
-        except (OSError, ValueError, KeyError, TypeError):
+            held = json.loads(self._paths.page_run.read_text(encoding="utf-8"))
+            wish = held.get("wish")
+            return StartedRun(
+                int(held["process"]),
+                str(held["who"]),
+                float(held["started"]),
+                str(held.get("host", "")),
+                None
+                if wish is None
+                else TrainingRequest(
+                    str(wish["kind"]),
+                    int(wish["epochs"]),
+                    bool(wish["force"]),
+                    str(wish["recipe"]),
+                ),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
 
-def _same(found: Holder, ours: dict[str, Any] | None) -> bool:
-    return found.here and ours is not None and found.process == ours["process"]
-
-
-def _ended(progress: RunProgress | None) -> str:
-    """Return how a run ended that an earlier page had started; "failed" where it was killed."""
-    return progress.phase if progress is not None and progress.ended else "failed"
+def _same(found: Holder, ours: StartedRun | None) -> bool:
+    return found.here and ours is not None and found.process == ours.process
 
 
 def require_trainer(who: Annotator) -> None:

@@ -74,7 +74,7 @@ def build(services: Services) -> None:
     shown = _figures()
     with gr.Row(elem_id="model-panel"):
         with gr.Column(scale=6, min_width=280):
-            wish, start, stop = _wishes()
+            wish, start, stop, go_on = _wishes()
             run = gr.HTML(elem_id="model-run")
         with gr.Column(scale=5, min_width=280):
             gr.HTML('<h2 class="section-title">Versions</h2>')
@@ -89,17 +89,19 @@ def build(services: Services) -> None:
         shown.card.render()
     timer = gr.Timer(1.0, active=False)
 
+    how_it_stands = [run, timer, go_on]
     outputs = shown.outputs()
     tab.select(lambda: overview(services), None, outputs, **READS).success(
-        _watcher(runs), None, [run, timer], **READS
+        _watcher(runs), None, how_it_stands, **READS
     )
     shown.which.input(
         lambda name: of_clips(read_champion(services), name), shown.which, shown.of_clips(), **READS
     )
     again = (lambda: overview(services), None, outputs)
-    timer.tick(_watcher(runs), None, [run, timer], **READS)
-    start.click(_starter(runs), wish, [run, timer], **WRITES)
-    stop.click(_stopper(runs), None, [run, timer], **WRITES)
+    timer.tick(_watcher(runs), None, how_it_stands, **READS)
+    start.click(_starter(runs), wish, how_it_stands, **WRITES)
+    go_on.click(_continuer(runs), None, how_it_stands, **WRITES)
+    stop.click(_stopper(runs), None, how_it_stands, **WRITES)
     shown.promote.click(_promoter(services), shown.version, message, **WRITES).success(
         *again, **READS
     )
@@ -139,7 +141,7 @@ def _plot(name: str) -> gr.Plot:
     return gr.Plot(show_label=False, container=False, elem_id=name, elem_classes=["picture-plain"])
 
 
-def _wishes() -> tuple[list[Any], gr.Button, gr.Button]:
+def _wishes() -> tuple[list[Any], gr.Button, gr.Button, gr.Button]:
     gr.HTML('<h2 class="section-title">Train</h2>')
     kind = gr.Radio(
         [("Fine-tune the champion on new labels", FINE_TUNE), ("Train from the corpora", FIT)],
@@ -157,7 +159,8 @@ def _wishes() -> tuple[list[Any], gr.Button, gr.Button]:
     with gr.Row(elem_classes="acts"):
         start = gr.Button("Start a run", variant="primary", size="sm", elem_id="model-start")
         stop = gr.Button("Stop", size="sm", elem_id="model-stop")
-    return [kind, epochs, force, recipe], start, stop
+        go_on = gr.Button("Go on with it", size="sm", elem_id="model-go-on", visible=False)
+    return [kind, epochs, force, recipe], start, stop, go_on
 
 
 def overview(services: Services) -> tuple[Any, ...]:
@@ -210,16 +213,17 @@ def _versions(services: Services) -> tuple[Any, Any, Any]:
     )
 
 
-def progress(runs: Runs, who: Annotator, trouble: str = "") -> tuple[str, Any]:
-    """Return how the run stands, and whether to look again in a second.
+def progress(runs: Runs, who: Annotator, trouble: str = "") -> tuple[str, Any, Any]:
+    """Return how the run stands, whether to look again in a second, and whether it can go on.
 
     Its log names clips and folders, so that only those who may train read it.
     """
     state = runs.state()
     if not who.may_train:
-        state = replace(state, log="", note="", who="")
+        state = replace(state, log="", note="", who="", can_go_on=False)
     refused = page_html.status(trouble, "refused") if trouble else ""
-    return refused + html.run(state), gr.Timer(1.0, active=state.busy)
+    go_on = gr.update(visible=state.can_go_on)
+    return refused + html.run(state), gr.Timer(1.0, active=state.busy), go_on
 
 
 def _watcher(runs: Runs) -> Callable[..., Any]:
@@ -242,6 +246,18 @@ def _starter(runs: Runs) -> Callable[..., Any]:
         return progress(runs, who)
 
     return start
+
+
+def _continuer(runs: Runs) -> Callable[..., Any]:
+    def go_on(request: gr.Request) -> Any:
+        who = runs.services.identity.annotator(request)
+        try:
+            runs.go_on(who)
+        except (PageError, OSError) as error:
+            return progress(runs, who, str(error))
+        return progress(runs, who)
+
+    return go_on
 
 
 def _stopper(runs: Runs) -> Callable[..., Any]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +22,7 @@ from ui.model.figures import (
     figures_of,
     read_champion,
 )
-from ui.model.runs import FIT, Runs, TrainingRequest, words
+from ui.model.runs import Runs, TrainingRequest
 from ui.services import AppSettings, Services
 
 TRAINER = Annotator("ada", may_write=True, may_train=True)
@@ -224,172 +221,6 @@ def test_the_handlers_ask_who_it_is(two_versions: Services) -> None:
     foreign = SimpleNamespace(headers={"host": "studio.example:7860"})
     said = tab._promoter(two_versions)("two", foreign)
     assert "Only people who may train" in said
-    said, _ = tab._starter(Runs(two_versions))("fine-tune", 4, False, "", foreign)
+    said, *_ = tab._starter(Runs(two_versions))("fine-tune", 4, False, "", foreign)
     assert "Only people who may train" in said
     assert not (two_versions.home / "models" / "champion.json").exists()
-
-
-def command(code: str) -> Any:
-    return lambda services, wish: [sys.executable, "-u", "-c", code]
-
-
-def wait(runs: Runs, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while runs.state().busy and time.monotonic() < end:
-        time.sleep(0.05)
-
-
-_TRAINER = """
-import os, signal, sys, time
-from trainer.errors import InterruptedRunError
-from trainer.lifecycle.progress import at_work
-def end(number, frame):
-    raise InterruptedRunError("stopped at epoch 2; the same command goes on from there")
-signal.signal(signal.SIGTERM, end)
-try:
-    with at_work({home!r}, "a training run") as file:
-        file.change(phase="training", plan=dict(epochs=2, steps=4))
-        for epoch in (1, 2):
-            file.step(2 * epoch, 4, 1.0)
-            file.epoch(dict(epoch=epoch, uar=0.5, loss=float("nan")))
-        print("loss <1>", flush=True)
-        {end}
-        file.change(message="v7 promoted")
-except InterruptedRunError:
-    sys.exit(75)
-"""
-"""A trainer as the page sees it, without the training."""
-
-
-def test_a_run_tells_its_epochs_and_ends(services: Services) -> None:
-    runs = Runs(services, command(_TRAINER.format(home=str(services.home), end="")))
-    assert runs.state().phase == "none"
-    runs.start(TrainingRequest(), TRAINER)
-    wait(runs)
-    state = runs.state()
-    assert (state.phase, state.done, state.total, state.share) == ("done", 2, 2, 1.0)
-    shown = html.run(state)
-    assert "loss &lt;1&gt;" in shown
-    assert "2 of 2 epochs, 100 % of the steps" in shown
-    assert "v7 promoted" in shown
-
-
-def test_a_run_is_stopped_and_a_second_one_refused(services: Services) -> None:
-    code = (
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGTERM, lambda *a: (print('saved'), sys.exit(75)))\n"
-        "print('ready')\ntime.sleep(60)"
-    )
-    runs = Runs(services, command(code))
-    runs.start(TrainingRequest(), TRAINER)
-    end = time.monotonic() + 20
-    while "ready" not in runs.state().log and time.monotonic() < end:
-        time.sleep(0.05)
-    with pytest.raises(PageError, match="already in progress"):
-        runs.start(TrainingRequest(), TRAINER)
-    runs.stop(TRAINER)
-    wait(runs)
-    assert runs.state().phase == "stopped"
-    assert "saved" in runs.state().log
-    with pytest.raises(PageError, match="No training run"):
-        runs.stop(TRAINER)
-
-
-def test_a_failed_run_says_so(services: Services) -> None:
-    runs = Runs(services, command("import sys; sys.exit('no corpora were found')"))
-    runs.start(TrainingRequest(), TRAINER)
-    wait(runs)
-    assert runs.state().phase == "failed"
-    assert "no corpora were found" in html.run(runs.state())
-    assert "no corpora were found" in tab.progress(runs, TRAINER)[0]
-    for_all, _ = tab.progress(runs, VISITOR)
-    assert "The run failed" in for_all
-    assert "no corpora were found" not in for_all
-
-
-def test_a_run_from_elsewhere_is_seen(services: Services) -> None:
-    from trainer.lifecycle.lock import only_one
-
-    runs = Runs(services)
-    with only_one(services.home, "a training run"):
-        state = runs.state()
-        assert state.phase == "elsewhere"
-        assert str(os.getpid()) in html.run(state)
-        with pytest.raises(PageError, match="already in progress"):
-            runs.start(TrainingRequest(), TRAINER)
-        with pytest.raises(PageError, match="elsewhere"):
-            runs.stop(TRAINER)
-    assert runs.state().phase == "none"
-
-
-def started_by_a_killed_page(services: Services) -> Runs:
-    runs = Runs(services, command(_TRAINER.format(home=str(services.home), end="time.sleep(60)")))
-    runs.start(TrainingRequest(), TRAINER)
-    end = time.monotonic() + 60
-    # The epochs are told a moment before the log has its line.
-    while not (runs.state().done == 2 and runs.state().log) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert runs.state().phase == "running"
-    return runs
-
-
-def test_a_run_of_a_killed_page_is_found_shown_and_stopped(services: Services) -> None:
-    first = started_by_a_killed_page(services)
-    runs = Runs(services)
-    state = runs.state()
-    assert (state.phase, state.who, state.done, state.total) == ("running", "ada", 2, 2)
-    assert "loss <1>" in state.log
-    with pytest.raises(PageError, match="already in progress"):
-        runs.start(TrainingRequest(), TRAINER)
-    with pytest.raises(PageError, match="Only people who may train"):
-        runs.stop(VISITOR)
-    runs.stop(TRAINER)
-    assert runs.state().phase in ("stopping", "stopped")
-    wait(runs)
-    assert runs.state().phase == "stopped"
-    assert "goes on from there" in html.run(runs.state())
-    wait(first)
-    assert first.state().phase in ("stopped", "failed")
-
-
-def test_a_trainer_that_was_killed_is_no_longer_at_work(services: Services) -> None:
-    first = started_by_a_killed_page(services)
-    assert first._child is not None
-    first._child.kill()
-    first._child.wait()
-    state = Runs(services).state()
-    assert state.phase == "failed"
-    assert state.seconds < 60
-
-
-def test_the_command_is_one_that_the_trainer_reads(services: Services) -> None:
-    from trainer.cli.parser import build_parser
-
-    recipe = '[{"name": "speed", "factor": [0.9, 1.1], "p": 0.5}]'
-    for wish in (TrainingRequest(force=True, recipe=recipe), TrainingRequest(FIT, epochs=2)):
-        said = words(services, wish)[3:]
-        args = build_parser("data", "models/default", said[0]).parse_args(said)
-        assert args.epochs == str(wish.epochs)
-        assert Path(args.home) == services.home.resolve()
-
-
-@pytest.mark.parametrize("recipe", ["nonsense", '[{"name": "no such effect"}]', "5", "{}"])
-def test_a_recipe_that_makes_no_sense_is_refused(services: Services, recipe: str) -> None:
-    with pytest.raises(PageError, match="recipe"):
-        words(services, TrainingRequest(recipe=recipe))
-
-
-def test_epochs_out_of_range_are_refused(services: Services) -> None:
-    with pytest.raises(PageError, match="0 epochs"):
-        words(services, TrainingRequest(epochs=0))
-
-
-def test_the_log_shows_its_end_only(services: Services) -> None:
-    runs = Runs(
-        services, command("print('x' * 99 + '\\n', end='') or [print(n) for n in range(9999)]")
-    )
-    runs.start(TrainingRequest(), TRAINER)
-    wait(runs)
-    log = runs.state().log
-    assert log.endswith("9998\n")
-    assert len(log) <= 16_000
