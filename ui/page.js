@@ -78,9 +78,16 @@
     note.textContent = unplayable(sound.error?.code);
     sound.after(note);
   }, true);
+  document.addEventListener("loadstart", (event) => {
+    const sound = event.target;
+    if (!sound.classList?.contains("unplayable")) return;
+    sound.classList.remove("unplayable");  /* the same player, with another clip */
+    if (sound.nextElementSibling?.matches(".player-error")) sound.nextElementSibling.remove();
+  }, true);
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.(".choices button, #label-confirm");
-    const note = button?.closest("#label-panel, #corpus-adjudication")?.querySelector("audio.unplayable + .player-error");
+    const place = button?.closest("#label-panel, #corpus-adjudication") || (button?.closest("#put-right") && document.getElementById("clip"));
+    const note = place?.querySelector("audio.unplayable + .player-error");
     if (!note) return;
     if (!note.dataset.told) note.textContent += ` ${say("So no label is taken for it.")}`;
     note.dataset.told = "1";
