@@ -21,36 +21,6 @@ _TOP_DB = 80.0
 _MELS = 128
 
 
-def chroma_filters(rate: int, n_fft: int, pitches: int = 12) -> Tensor:
-    """Return the weights that fold an STFT onto pitch classes, starting at C.
-
-    Each bin is spread over the pitch classes with a Gaussian one semitone or one bin wide,
-    and bins far from the fifth octave above A0 count less (Ellis, 2007,
-    https://www.ee.columbia.edu/~dpwe/resources/matlab/chroma-ansyn/).
-
-    Args:
-        rate: samples a second.
-        n_fft: length of the transform, in samples.
-        pitches: pitch classes in an octave, a multiple of 12.
-
-    Returns:
-        float32 ``[pitches, n_fft // 2 + 1]``.
-    """
-    hertz = torch.arange(1, n_fft, dtype=torch.float64) * rate / n_fft
-    position = pitches * torch.log2(hertz / (440.0 / 16.0))  # in pitch classes above A0
-    position = torch.cat([position[:1] - 1.5 * pitches, position])
-    width = torch.cat([position.diff().clamp(min=1.0), torch.ones(1, dtype=torch.float64)])
-    distance = position[None, :] - torch.arange(pitches, dtype=torch.float64)[:, None]
-    half = round(pitches / 2)
-    distance = torch.remainder(distance + half, pitches) - half
-    weights = torch.exp(-0.5 * (2.0 * distance / width) ** 2)
-    weights = weights / weights.norm(dim=0, keepdim=True).clamp(min=1e-300)
-    weights = weights * torch.exp(-0.5 * ((position / pitches - 5.0) / 2.0) ** 2)
-    weights = weights.roll(-3 * (pitches // 12), dims=0)  # the first class is C, not A
-    filters: Tensor = weights[:, : n_fft // 2 + 1].float()
-    return filters
-
-
 def tonnetz_basis() -> Tensor:
     """Return the map from 12 pitch classes to the six tonal centroids, float32 ``[6, 12]``.
 
@@ -108,6 +78,8 @@ class DescriptorBank(nn.Module):
     """
 
     def __init__(self, rate: int, n_fft: int, hop: int, n_mfcc: int, delta_width: int) -> None:
+        from librosa.filters import chroma  # seconds, on a first start
+
         super().__init__()
         self.n_fft, self.hop, self.delta_width = n_fft, hop, delta_width
         mel = AF.melscale_fbanks(n_fft // 2 + 1, 0.0, rate / 2, _MELS, rate, "slaney", "slaney")
@@ -115,7 +87,7 @@ class DescriptorBank(nn.Module):
             "window": torch.hann_window(n_fft),
             "mel": mel.T,  # (mel, bin)
             "cosine": AF.create_dct(n_mfcc, _MELS, norm="ortho").T,  # (coefficient, mel)
-            "chroma": chroma_filters(rate, n_fft),
+            "chroma": torch.from_numpy(chroma(sr=rate, n_fft=n_fft)).float(),
             "tonnetz": tonnetz_basis(),
             "hertz": torch.linspace(0, rate / 2, n_fft // 2 + 1),
         }
