@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 OF_IMPORT = {
     "PIL": "pillow",
+    "axe_playwright_python": "axe-playwright-python",
     "botocore": "boto3",
     "charset_normalizer": "charset-normalizer",
     "gradio_client": "gradio",

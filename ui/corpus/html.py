@@ -36,7 +36,11 @@ EMPTY = (
 
 NOTHING_FOUND = '<div class="welcome">No row matches. Clear the search or a filter above.</div>'
 
-EVENTS = """
+NEED_TICKS = ("word", "accept", "reject", "gold", "no-gold")
+"""Ends of the ids of the buttons that do something with ticked rows."""
+
+EVENTS = (
+    """
 const tell = (found) => trigger('select', {value: JSON.stringify(found)});
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-do]');
@@ -48,7 +52,19 @@ element.addEventListener('change', (event) => {
   const field = event.target.closest('[data-field]');
   if (field) tell({do: field.dataset.field, to: field.value, key: field.dataset.key, head: field.dataset.head});
 });
+// What needs ticked rows can't be pressed while none is ticked. The table's rows and the panel with
+// some of the buttons come and go.
+const rest = () => {
+  const none = !element.querySelector('input[data-pick]:checked');
+  document.querySelectorAll('NEED_TICKS').forEach((button) => {
+    if (button.disabled !== none) button.disabled = none;
+  });
+};
+element.addEventListener('change', rest);
+new MutationObserver(rest).observe(document.getElementById('tab-corpus') || document.body, {childList: true, subtree: true});
+rest();
 """  # noqa: E501
+).replace("NEED_TICKS", ", ".join(f"#corpus-{name}" for name in NEED_TICKS))
 
 PICKED = (
     "(_, ...rest) => [JSON.stringify([...document.querySelectorAll("
