@@ -1,8 +1,8 @@
-"""The rows of the corpus table, which of them a query finds, and in what order."""
+"""The rows of the corpus table, and what may be asked of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -141,47 +141,6 @@ class TablePage:
     page: int
     pages: int
     total: int
-
-
-def matches(row: CorpusRow, query: TableQuery, search: str) -> bool:
-    """Return whether a query finds a row.
-
-    Args:
-        row: the row.
-        query: what was asked for.
-        search: its part of a file name, case-folded.
-    """
-    return (
-        (not query.corpus or row.corpus == query.corpus)
-        and (not query.emotion or row.emotion == query.emotion)
-        and (
-            not query.problem
-            or (bool(row.problems) if query.problem == "any" else query.problem in row.problems)
-        )
-        and (not search or search in row.file_name.casefold())
-    )
-
-
-def sorting(sort: str) -> Callable[[CorpusRow], tuple[float | str, ...]]:
-    """Return the key by which rows are sorted; segments stay in their order in time.
-
-    Args:
-        sort: one of SORTS.
-    """
-
-    def last(row: CorpusRow) -> tuple[str, str, float, float]:
-        start, end = (-1.0 if time is None else time for time in (row.start, row.end))
-        return (row.file_name, row.corpus, start, end)
-
-    if sort == "suspicion":
-        return lambda row: (row.prediction.suspicion if row.prediction else -1.0, *last(row))
-    if sort == "revision":
-        return lambda row: (row.revision, *last(row))
-    if sort == "emotion":
-        return lambda row: (row.emotion, *last(row))
-    if sort == "corpus":
-        return lambda row: (row.corpus, *last(row))
-    return last
 
 
 def row_event(

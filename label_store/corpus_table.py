@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from label_store import names
 from label_store.adjudication import find_dispute
+from label_store.corpus_frame import CorpusFrame
 from label_store.corpus_rows import (
     PROBLEMS,
     SORTS,
@@ -16,10 +17,8 @@ from label_store.corpus_rows import (
     RowPrediction,
     TablePage,
     TableQuery,
-    matches,
     row_event,
     row_key,
-    sorting,
 )
 from label_store.errors import StoreError
 from label_store.event import Saved, clip_key
@@ -75,6 +74,7 @@ class CorpusTable:
         self._given = [replace(row, source_name=row.source_name or row.file_name) for row in rows]
         self._base: list[CorpusRow] = []
         self._rows: list[CorpusRow] = []
+        self._frame = CorpusFrame()
         self._hidden: set[int] = set()
         self._at: dict[str, int] = {}
         self._by_key: dict[str, _File] = {}
@@ -96,6 +96,7 @@ class CorpusTable:
         counts = Counter((row.corpus, names.fold(row.file_name), row.span) for row in self._given)
         clips = Counter((row.clip, row.span) for row in self._given if row.clip)
         self._base, self._rows, self._hidden = [], [], set()
+        self._frame = CorpusFrame()
         self._at, self._by_key, self._by_name, self._by_tail = {}, {}, {}, {}
         for row in self._given:
             twice = counts[row.corpus, names.fold(row.file_name), row.span] > 1
@@ -120,7 +121,7 @@ class CorpusTable:
         place = self._append(row)
         file.rows.setdefault(row.span, place)
         file.listed.add(row.span)
-        self._rows[place] = self._laid_over(row, file, ())
+        self._put(place, self._laid_over(row, file, ()))
         self._at.setdefault(row.key, place)
         self._at.setdefault(row_key(named, row.start, row.end), place)
 
@@ -135,7 +136,12 @@ class CorpusTable:
     def _append(self, row: CorpusRow) -> int:
         self._base.append(row)
         self._rows.append(row)
+        self._frame.put(len(self._base) - 1, row)
         return len(self._base) - 1
+
+    def _put(self, place: int, row: CorpusRow) -> None:
+        self._rows[place] = row
+        self._frame.put(place, row)
 
     def _lay(self, key: str) -> None:
         """Lay the events of a clip over the rows of its file."""
@@ -184,7 +190,7 @@ class CorpusTable:
             if span == WHOLE and not row.emotion and len(shown) > 1:  # labelled part by part
                 left = tuple(one for one in row.problems if one != "unlabelled")
                 row = replace(row, problems=left)
-            self._rows[place] = row
+            self._put(place, row)
             for key in (row.clip_key, *keys):
                 self._at[row_key(key, row.start, row.end)] = place
             (self._hidden.discard if span in shown else self._hidden.add)(place)
@@ -260,9 +266,6 @@ class CorpusTable:
             and found.suspicion >= self._suspicious
         )
 
-    def _shown(self) -> Iterator[CorpusRow]:
-        return (row for place, row in enumerate(self._rows) if place not in self._hidden)
-
     def page(self, query: TableQuery) -> TablePage:
         """Return the rows that a query finds, one page of them.
 
@@ -272,12 +275,11 @@ class CorpusTable:
         if query.sort not in SORTS or not 1 <= query.size <= 1000:
             raise StoreError(f"Sort by one of {', '.join(SORTS)}, with 1 to 1000 rows a page.")
         self.refresh()
-        search = query.search.casefold()
-        found = [row for row in self._shown() if matches(row, query, search)]
-        found.sort(key=sorting(query.sort), reverse=query.descending)
+        found = self._frame.find(query, self._hidden)
         pages = max(1, math.ceil(len(found) / query.size))
         page = min(max(query.page, 0), pages - 1)
-        rows = tuple(found[page * query.size : (page + 1) * query.size])
+        places = found[page * query.size : (page + 1) * query.size]
+        rows = tuple(self._rows[place] for place in places)
         return TablePage(rows, page, pages, len(found))
 
     def row(self, key: str) -> CorpusRow:
@@ -295,12 +297,7 @@ class CorpusTable:
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many rows each ``emotion``, ``corpus`` and ``problem`` has."""
         self.refresh()
-        rows = list(self._shown())
-        return {
-            "emotion": dict(sorted(Counter(row.emotion for row in rows).items())),
-            "corpus": dict(sorted(Counter(row.corpus for row in rows).items())),
-            "problem": dict(Counter(name for row in rows for name in row.problems)),
-        }
+        return self._frame.counts(self._hidden)
 
     def correct(
         self,
