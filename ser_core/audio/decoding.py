@@ -15,7 +15,7 @@ import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -153,30 +153,6 @@ def stereo(samples: Samples) -> Samples:
     (2, 3)
     """
     return samples if samples.shape[0] == 2 else np.repeat(mono(samples), 2, axis=0)
-
-
-def fit(
-    samples: Samples, length: int, where: Literal["start", "centre"] = "start"
-) -> tuple[Samples, int]:
-    """Pad with zeros at the end, or cut, to ``length`` frames.
-
-    Args:
-        samples: `[channel, time]`.
-        length: frames to return.
-        where: which part a longer clip keeps.
-
-    Returns:
-        `[channel, length]` and how many of its first frames are sound.
-
-    >>> fitted, valid = fit(np.ones((1, 3), np.float32), 5)
-    >>> fitted.tolist(), valid
-    ([[1.0, 1.0, 1.0, 0.0, 0.0]], 3)
-    """
-    time = samples.shape[1]
-    if time < length:
-        return np.pad(samples, ((0, 0), (0, length - time))), time
-    first = (time - length) // 2 if where == "centre" else 0
-    return samples[:, first : first + length], length
 
 
 def to_wav_bytes(samples: Samples, rate: int) -> bytes:

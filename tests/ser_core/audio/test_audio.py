@@ -328,20 +328,6 @@ def test_the_way_out_keeps_the_level_and_scales_what_is_too_loud() -> None:
         audio.to_wav_bytes(np.array([[math.nan]], np.float32), 16000)
 
 
-@given(st.integers(1, 50), st.integers(1, 50), st.sampled_from(["start", "centre"]))
-def test_fit_gives_the_length_and_keeps_the_part_asked_for(
-    time: int, length: int, where: str
-) -> None:
-    sound = np.arange(1, 2 * time + 1, dtype=np.float32).reshape(2, time)
-    fitted, valid = audio.fit(sound, length, where)
-    assert fitted.shape == (2, length)
-    assert valid == min(time, length)
-    assert not fitted[:, valid:].any()
-    first = int(fitted[0, 0]) - 1
-    assert first == (max(0, time - length) // 2 if where == "centre" else 0)
-    np.testing.assert_array_equal(fitted[:, :valid], sound[:, first : first + valid])
-
-
 def test_mono_and_stereo_undo_each_other() -> None:
     sound = tone(16000)
     np.testing.assert_array_equal(audio.mono(audio.stereo(sound)), sound)
