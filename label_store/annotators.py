@@ -1,6 +1,8 @@
-"""Whose labels train, and how many gold clips are mixed in: ``labels/people.json``.
+"""Whose labels train, how many gold clips are mixed in, and when a clip has enough labels.
 
-The one place that says so, for the page as for the trainer.
+All of it stands in ``labels/people.json``.
+
+It is the one place that says so, for the page as for the trainer.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from label_store.errors import SaveError, StoreError
 FILE: Final = "people.json"
 GOLD_SHARE: Final = 0.05
 MOST_GOLD: Final = 0.5
+LEAST_CERTAIN: Final = 0.5
+MOST_CERTAIN: Final = 0.99
+"""Between which shares "certain enough" may be set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,8 @@ class AnnotatorSettings:
     Attributes:
         trusted: annotators whose labels train; None = all that may write.
         gold_share: share of shown clips that are gold, 0..0.5.
+        enough: from which certainty of its consensus on a clip has enough labels, 0.5..0.99;
+            None = that is not asked.
         changed_by, changed: who set it last, and when (UTC, ISO 8601); "" = nobody yet.
     """
 
@@ -35,10 +42,16 @@ class AnnotatorSettings:
     gold_share: float = GOLD_SHARE
     changed_by: str = ""
     changed: str = ""
+    enough: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.gold_share <= MOST_GOLD:
             raise StoreError(f"A gold share of {self.gold_share}; 0 to {MOST_GOLD} was expected.")
+        if self.enough is not None and not LEAST_CERTAIN <= self.enough <= MOST_CERTAIN:
+            raise StoreError(
+                f"A consensus certain at {self.enough}; {LEAST_CERTAIN} to {MOST_CERTAIN} was "
+                "expected."
+            )
 
 
 def read_annotator_settings(folder: Path) -> AnnotatorSettings:
@@ -64,6 +77,8 @@ def read_annotator_settings(folder: Path) -> AnnotatorSettings:
             float(values["gold_share"]),
             str(values["changed_by"]),
             str(values["changed"]),
+            # Versions before did not ask.
+            None if values.get("enough") is None else float(values["enough"]),
         )
     except FileNotFoundError:
         return AnnotatorSettings()
@@ -80,26 +95,28 @@ def write_annotator_settings(
     gold_share: float,
     *,
     by: str,
+    enough: float | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AnnotatorSettings:
-    """Set who is trusted and how many gold clips are mixed in.
+    """Set who is trusted, how many gold clips are mixed in, and when a clip has enough labels.
 
     Args:
         folder: the store's ``labels`` folder.
-        trusted, gold_share: see `AnnotatorSettings`.
+        trusted, gold_share, enough: see `AnnotatorSettings`.
         by: who sets it.
         clock: seconds since 1970.
 
     Raises:
-        StoreError: a share that makes no sense.
+        StoreError: a share or a certainty that makes no sense.
         SaveError: the disk did not take it; what was set before still stands.
     """
     now = datetime.fromtimestamp(clock(), UTC).isoformat(timespec="seconds")
     names = None if trusted is None else frozenset(trusted)
-    made = AnnotatorSettings(names, gold_share, by, now.replace("+00:00", "Z"))
+    made = AnnotatorSettings(names, gold_share, by, now.replace("+00:00", "Z"), enough)
     values = {
         "trusted": None if names is None else sorted(names),
         "gold_share": gold_share,
+        "enough": enough,
         "changed_by": made.changed_by,
         "changed": made.changed,
     }

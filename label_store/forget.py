@@ -344,7 +344,9 @@ def _elsewhere(store: LabelStore, scrubber: Scrubber) -> None:
         trusted = None if held.trusted is None else set(map(now_called, held.trusted))
         by = now_called(held.changed_by)
         if (trusted, by) != (held.trusted, held.changed_by):
-            write_annotator_settings(store.folder, trusted, held.gold_share, by=by)
+            write_annotator_settings(
+                store.folder, trusted, held.gold_share, by=by, enough=held.enough
+            )
     from label_store.gold import rename_markers
 
     rename_markers(store, lambda name: scrubber.pseudonym(name) or name)

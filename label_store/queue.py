@@ -4,106 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from label_store import scores
-from label_store.errors import StoreError
+from label_store.candidate import Candidate, QueueSettings
 from label_store.fold import ClipView, State
 from label_store.leases import Lease, Leases, LeaseTable
+from label_store.order import NEEDS_LABELS, order_of
 from label_store.store import LabelStore
 
-STRATEGIES: Final = (
-    "entropy",
-    "margin",
-    "bald",
-    "disagreement",
-    "label-error",
-    "balance",
-    "random",
-)
 RECOUNT: Final = 20
 """Events after which strategies that look at the annotations are computed anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A clip that may be shown.
-
-    Attributes:
-        clip: the clip's hash.
-        file_name, corpus: its name, and where it comes from.
-        emotion: the label it has now, or "".
-        probabilities: emotion -> probability; for ``label-error`` out of sample.
-        samples: probabilities of several draws [draw, class], for ``bald``.
-        information: what ``scores.bald`` gave for such draws, where they were not kept.
-        speaker_held_out: whether the model never had the speaker in training. For other clips it
-            repeats the label it learned, so ``label-error`` passes them over.
-        out_of_fold: emotion -> probability by the model of the fold that leaves the speaker out;
-            for ``label-error`` where ``probabilities`` are not out of sample.
-        unlabelled: whether its corpus has no label for it yet; such clips come first.
-    """
-
-    clip: str
-    file_name: str = ""
-    corpus: str = ""
-    emotion: str = ""
-    probabilities: Mapping[str, float] | None = None
-    samples: ArrayLike | None = field(default=None, compare=False)
-    information: float | None = None
-    speaker_held_out: bool = True
-    out_of_fold: Mapping[str, float] | None = None
-    unlabelled: bool = False
-
-    @property
-    def out_of_sample(self) -> Mapping[str, float] | None:
-        """Probabilities by a model that never had the speaker in training, or None."""
-        return (
-            self.probabilities if self.speaker_held_out and self.probabilities else self.out_of_fold
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class QueueSettings:
-    """How the queue chooses.
-
-    Attributes:
-        strategy: one of STRATEGIES.
-        random_share: clips drawn at random, whatever the strategy; 0.2..1. Without them, what the
-            model is wrongly sure of is never seen.
-        balance: weight of class and corpus balance beside the strategy, 0..1.
-        overlap: share of clips that several annotators are to label, 0..1.
-        overlap_annotators: how many annotators those clips get, 2 or more.
-        lease_seconds: how long a shown clip is kept from others, above 0.
-        gold_share: share of clips drawn from those with a known answer, 0..0.5.
-    """
-
-    strategy: str = "entropy"
-    random_share: float = 0.25
-    balance: float = 0.0
-    overlap: float = 0.1
-    overlap_annotators: int = 2
-    lease_seconds: float = 300.0
-    gold_share: float = 0.05
-
-    def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            raise StoreError(
-                f"“{self.strategy}” is not a strategy. Known: {', '.join(STRATEGIES)}."
-            )
-        for name, low in (("random_share", 0.2), ("balance", 0.0), ("overlap", 0.0)):
-            if not low <= getattr(self, name) <= 1:
-                raise StoreError(f"{name} is {getattr(self, name)}; expected {low} to 1.")
-        if not 0 <= self.gold_share <= 0.5:
-            raise StoreError(f"gold_share is {self.gold_share}; expected 0 to 0.5.")
-        if self.overlap_annotators < 2 or self.lease_seconds <= 0:
-            raise StoreError("overlap_annotators has to be 2 or more, lease_seconds above 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +72,8 @@ class LabelQueue:
     Attributes:
         gold: clip -> who gave its known answer ("" = nobody). Everybody else is to label it once,
             at a chosen share of the clips shown.
+        telling: clip -> how much one more label of it would tell, 0..1, for that strategy.
+        enough: clips that have enough labels; nobody is shown them, unless they are gold.
     """
 
     def __init__(
@@ -171,6 +89,8 @@ class LabelQueue:
         self.settings = settings or QueueSettings()
         self.leases = Leases(store.folder, clock)
         self.gold: Mapping[str, str] = {}
+        self.telling: Mapping[str, float] = {}
+        self.enough: Collection[str] = frozenset()
         self._rng = rng
         self.replace(candidates)
 
@@ -181,6 +101,18 @@ class LabelQueue:
         self._order: NDArray[np.int64] | None = None
         self._scored = np.zeros(len(self.candidates), dtype=np.bool_)
         self._counted_at = 0
+
+    def rate(self, telling: Mapping[str, float], enough: Collection[str]) -> None:
+        """Take what is known of the labels by now; see `label_store.crowd.rate_clips`.
+
+        Args:
+            telling, enough: as the attributes.
+        """
+        self.enough = enough
+        if telling is not self.telling:
+            self.telling = telling
+            if self.settings.strategy == "telling":
+                self._order = None
 
     def next(
         self, annotator: str, session: str, *, prefetched: Sequence[str] = (), binding: bool = True
@@ -253,9 +185,7 @@ class LabelQueue:
             annotated = annotator in view.whole()
             done += annotated
             skipped += not annotated and annotator in view.skips
-            remaining += not annotated and len(view.whole()) < self.annotations_needed(
-                candidate.clip
-            )
+            remaining += not annotated and not self._closed(view, candidate.clip)
         return QueueProgress(done, skipped, remaining, len(self.candidates), rate(state, annotator))
 
     def _ticket(self, place: int, lease: Lease, state: State, why: str) -> Ticket:
@@ -271,9 +201,22 @@ class LabelQueue:
         """Return how many annotators are to label a clip; of a gold clip all."""
         if clip in self.gold:
             return sys.maxsize
+        if self.settings.strategy == "telling":
+            return sys.maxsize  # how much a label tells says when a clip has enough of them
+        return self._at_once(clip)
+
+    def _at_once(self, clip: str) -> int:
+        """Return how many annotators may work on a clip at the same time."""
         # The clip's own hash decides, so that every process agrees on which clips overlap.
         share = int(clip[:8], 16) / 2**32
         return self.settings.overlap_annotators if share < self.settings.overlap else 1
+
+    def _closed(self, view: ClipView, clip: str) -> bool:
+        """Return whether a clip needs no more labels, whoever is asked."""
+        if clip in self.gold:
+            return False
+        enough = clip in self.enough or bool(view.reviews)
+        return enough or len(view.whole()) >= self.annotations_needed(clip)
 
     def _choose(
         self, state: State, table: LeaseTable, annotator: str, prefetched: frozenset[str]
@@ -290,8 +233,11 @@ class LabelQueue:
             if annotator in view.whole() or self.gold.get(clip) == annotator:
                 return 0
             if clip not in self.gold:
-                annotators = {*view.whole(), *(lease.annotator for lease in held)}
-                if len(annotators) >= self.annotations_needed(clip) or view.reviews:
+                others = {lease.annotator for lease in held}
+                annotators = {*view.whole(), *others}
+                if len(annotators) >= self.annotations_needed(clip) or self._closed(view, clip):
+                    return 0
+                if len(others) >= self._at_once(clip):
                     return 0
             mine = annotator in view.skips
             return 4 if mine else 2 if clip in self.gold else 3 if view.skips else 1
@@ -301,8 +247,9 @@ class LabelQueue:
         else:
             why, order = self.settings.strategy, self._ranked(state)
         # Clips that nobody and no corpus labelled come first: they are what there is to do.
-        labelled = np.array([not one.unlabelled for one in self.candidates], dtype=np.bool_)
-        order = order[np.argsort(labelled[order], kind="stable")]
+        if why != "telling":  # which weighs by itself how much is known of a clip
+            labelled = np.array([not one.unlabelled for one in self.candidates], dtype=np.bool_)
+            order = order[np.argsort(labelled[order], kind="stable")]
         if self.gold and self._rng.random() < self.settings.gold_share:
             held_out = [self._place[clip] for clip in self.gold if clip in self._place]
             for place in self._rng.permutation(held_out).tolist():
@@ -323,80 +270,16 @@ class LabelQueue:
 
     def _ranked(self, state: State) -> NDArray[np.int64]:
         moved = len(state) - self._counted_at
-        depends = self.settings.strategy in {"disagreement", "balance"} or self.settings.balance
+        depends = self.settings.strategy in NEEDS_LABELS or self.settings.balance
         if self._order is None or (depends and moved >= RECOUNT):
             self._counted_at = len(state)
-            rank = _rank(self._scores(state))
-            if self.settings.balance and self.settings.strategy != "balance":
-                weight = self.settings.balance
-                rank = (1 - weight) * rank + weight * _rank(self._balance(state))
-            self._order = np.argsort(-rank, kind="stable")
+            self._order, self._scored = order_of(
+                self.candidates, self.settings, state, self.telling
+            )
         return self._order
-
-    def _scores(self, state: State) -> NDArray[np.float64]:
-        """Return one score a candidate, and note of which candidates it means something."""
-        strategy = self.settings.strategy
-        self._scored = np.ones(len(self.candidates), dtype=np.bool_)
-        if strategy == "disagreement":
-            annotations = [list(state.clip(one.clip).whole().values()) for one in self.candidates]
-            return scores.disagreement(annotations)
-        if strategy in {"balance", "random"}:
-            return self._balance(state)
-        values = np.zeros(len(self.candidates))
-        usable = {"bald": _drawn, "label-error": _suspected}.get(strategy, _predicted)
-        known = [place for place, one in enumerate(self.candidates) if usable(one)]
-        self._scored = np.zeros(len(self.candidates), dtype=np.bool_)
-        self._scored[known] = True
-        if not known:
-            return values
-        if strategy == "bald":
-            values[known] = [_information(self.candidates[place]) for place in known]
-            return values
-        chosen = [self.candidates[place] for place in known]
-        if strategy == "label-error":
-            table, emotions = _table([one.out_of_sample or {} for one in chosen])
-            given = [one.emotion for one in chosen]
-            values[known] = scores.label_error(given, table, emotions)
-        else:
-            table, _ = _table([one.probabilities or {} for one in chosen])
-            values[known] = (scores.entropy if strategy == "entropy" else scores.margin)(table)
-        return values
-
-    def _balance(self, state: State) -> NDArray[np.float64]:
-        emotions: Counter[str] = Counter()
-        corpora: Counter[str] = Counter()
-        for view in state.clips():
-            for emotion in view.whole().values():
-                emotions[emotion] += 1
-                corpora[view.corpus] += 1
-        classes = [_likeliest(one) for one in self.candidates]
-        by_class = scores.balance(classes, emotions)
-        return (by_class + scores.balance([one.corpus for one in self.candidates], corpora)) / 2
 
 
 _NOTHING: Final = ClipView("")
-
-
-def _predicted(one: Candidate) -> bool:
-    return bool(one.probabilities)
-
-
-def _drawn(one: Candidate) -> bool:
-    return one.information is not None or one.samples is not None
-
-
-def _suspected(one: Candidate) -> bool:
-    """Only a label that an out-of-sample prediction contradicts is suspected."""
-    given = one.out_of_sample
-    if not given or one.emotion not in given:
-        return False
-    return max(given, key=lambda name: given[name]) != one.emotion
-
-
-def _information(one: Candidate) -> float:
-    if one.information is not None:
-        return one.information
-    return float(scores.bald(np.asarray(one.samples)[None])[0])
 
 
 def rate(state: State, annotator: str, *, labels: int = 50) -> float | None:
@@ -418,23 +301,3 @@ def rate(state: State, annotator: str, *, labels: int = 50) -> float | None:
         times.append(datetime.fromisoformat(entry.time).timestamp())
     seconds = times[0] - times[-1] if len(times) > 1 else 0.0
     return (len(times) - 1) / seconds * 3600 if seconds > 0 else None
-
-
-def _likeliest(candidate: Candidate) -> str:
-    given = candidate.probabilities
-    return max(given, key=lambda name: given[name]) if given else candidate.emotion
-
-
-def _rank(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each value's place between 0 (lowest) and 1; equal values share a place."""
-    _, inverse = np.unique(values, return_inverse=True)
-    top = max(int(inverse.max(initial=0)), 1)
-    return np.asarray(inverse / top, dtype=np.float64)
-
-
-def _table(
-    rows: Iterable[Mapping[str, float]],
-) -> tuple[NDArray[np.float64], list[str]]:
-    given = list(rows)
-    emotions = sorted({name for row in given for name in row})
-    return np.array([[row.get(name, 0.0) for name in emotions] for row in given]), emotions

@@ -82,6 +82,14 @@ def read_settings(services: Services) -> AnnotationSettings:
     return AnnotationSettings(annotators, gold, (*problems, *gold.problems))
 
 
+def read_annotators(services: Services) -> AnnotatorSettings:
+    """Return what was set about annotators; the defaults where the file can't be used."""
+    try:
+        return read_annotator_settings(services.store.folder)
+    except StoreError:  # `read_settings` says so where it is set
+        return AnnotatorSettings()
+
+
 class ClipLookup:
     """Finds the one clip that a table's file name means."""
 

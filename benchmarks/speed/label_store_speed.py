@@ -21,12 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from label_store import LabelEvent, LabelStore
+from label_store.candidate import Candidate, QueueSettings
 from label_store.consensus import consensus
 from label_store.corpus_rows import TableQuery
 from label_store.corpus_table import CorpusTable
 from label_store.event import encode
 from label_store.journal import HEADER
-from label_store.queue import Candidate, LabelQueue, QueueSettings
+from label_store.queue import LabelQueue
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness")
 

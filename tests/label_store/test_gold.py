@@ -17,9 +17,10 @@ from label_store.annotators import (
     who_counts,
     write_annotator_settings,
 )
+from label_store.candidate import Candidate, QueueSettings
 from label_store.consensus import consensus
 from label_store.gold import FILE, GoldClip, mark, read_gold, scores, unmark
-from label_store.queue import Candidate, LabelQueue, QueueSettings
+from label_store.queue import LabelQueue
 from label_store.reliability import wilson
 
 CLIPS = [hashlib.sha256(bytes([n])).hexdigest() for n in range(60)]

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from label_store import LabelEvent, LabelStore, StoreError, scores
+from label_store.candidate import Candidate, QueueSettings
 from label_store.leases import MOST_OF_A_SESSION, MOST_OF_AN_ANNOTATOR, Leases
-from label_store.queue import Candidate, LabelQueue, QueueSettings
+from label_store.queue import LabelQueue
 
 CLIPS = [hashlib.sha256(bytes([n])).hexdigest() for n in range(40)]
 

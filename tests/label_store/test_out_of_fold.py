@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from label_store.candidate import Candidate, QueueSettings
 from label_store.errors import SaveError, StoreError
 from label_store.out_of_fold import (
     FoldModel,
@@ -18,7 +19,7 @@ from label_store.out_of_fold import (
     read_predictions,
     write_predictions,
 )
-from label_store.queue import Candidate, LabelQueue, QueueSettings
+from label_store.queue import LabelQueue
 from label_store.store import LabelStore
 
 MADE = OutOfFoldPredictions(

@@ -111,8 +111,9 @@ def set_annotators(
     everybody: bool,
     names: Sequence[str],
     share: float,
+    enough: float | None = None,
 ) -> AnnotatorSettings:
-    """Set whose labels train and how many gold clips are mixed in.
+    """Set whose labels train, how many gold clips are mixed in, and when labels are enough.
 
     Raises:
         PageError: the person may not.
@@ -121,7 +122,7 @@ def set_annotators(
     require_reviewer(who)
     trusted = None if everybody else {str(name) for name in names}
     return write_annotator_settings(
-        service.services.store.folder, trusted, float(share), by=who.name
+        service.services.store.folder, trusted, float(share), by=who.name, enough=enough
     )
 
 

@@ -18,10 +18,20 @@ from ui.corpus.annotators import PROOF_ANSWERS, PROOF_SHARE, AnnotatorOverview, 
 from ui.corpus.session import CorpusTableService
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
+from ui.language import say
 from ui.page_html import counted, swatch
 
 EVERYBODY, ONLY = "everybody who may write", "only selected annotators"
 GOLD_SHOWN = 60
+LEVELS = (60, 70, 75, 80, 85, 90, 95, 99)
+CHOICES = (("off", 0.0), *((f"{level} %", level / 100) for level in LEVELS))
+"""Certainties from which on labels may be enough."""
+
+ENOUGH = (
+    "Such clips leave everybody's queue. Annotators and model are each weighed by how often they "
+    "agree with the others (CROWDLAB)."
+)
+ENOUGH_SET = "A clip has enough labels once its consensus is {level} % certain."
 INTRO = (
     '<p class="hint">The trainer uses the same list; <code>--trusted</code> overrides it for one '
     "run. Gold clips have a known answer and are mixed in among the others, without a mark. "
@@ -33,8 +43,8 @@ REFUSALS = (PageError, GoneError, StoreError, SerError)
 WRITES: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "write"}
 
 
-def build(service: CorpusTableService, picked: gr.Textbox) -> None:
-    """Build the panel inside the current Blocks.
+def build(service: CorpusTableService, picked: gr.Textbox) -> gr.HTML:
+    """Build the panel inside the current Blocks; return the line that says what was saved.
 
     Args:
         service: the table.
@@ -56,6 +66,11 @@ def build(service: CorpusTableService, picked: gr.Textbox) -> None:
                     0, 100 * MOST_GOLD, value=100 * GOLD_SHARE, step=1,
                     label="Share of gold clips in the queue, %", elem_id="corpus-gold-share",
                 )  # fmt: skip
+                enough = gr.Dropdown(
+                    list(CHOICES), value=0.0,
+                    label="Enough labels: when consensus is at least this certain",
+                    info=ENOUGH, elem_id="corpus-enough-level",
+                )  # fmt: skip
                 with gr.Row(elem_classes="acts"):
                     add = gr.Button("Mark ticked rows as gold", size="sm", elem_id="corpus-gold")
                     take = gr.Button(
@@ -67,12 +82,14 @@ def build(service: CorpusTableService, picked: gr.Textbox) -> None:
             elem_id="corpus-save-annotators",
         )  # fmt: skip
         status = gr.HTML(page_html.status(""), elem_id="corpus-annotators-status")
-    shown = [table, mode, names, share, status]
+    settings = [mode, names, share, enough]
+    shown = [table, *settings, status]
     panel.expand(_opener(service), None, shown, api_visibility="private", show_progress="hidden")
-    save.click(_saver(service), [mode, names, share], shown, **WRITES)
+    save.click(_saver(service), settings, shown, **WRITES)
     proven.click(_prover(service), None, [mode, names, status], api_visibility="private")
     for button, act in ((add, annotators.mark_gold), (take, annotators.unmark_gold)):
         button.click(_marker(service, act), picked, shown, js=html.PICKED, **WRITES)
+    return status
 
 
 # ---------------------------------------------------------------------- what the page shows
@@ -83,7 +100,7 @@ def view(service: CorpusTableService, who: Annotator, status: str) -> tuple[Any,
     try:
         found = annotators.overview(service, who)
     except REFUSALS as error:
-        return (page_html.status(str(error), "refused"), *[gr.skip()] * 3, status)
+        return (page_html.status(str(error), "refused"), *[gr.skip()] * 4, status)
     trusted = found.set.trusted
     return (
         annotator_table(found),
@@ -93,8 +110,17 @@ def view(service: CorpusTableService, who: Annotator, status: str) -> tuple[Any,
             value=[one.name for one in found.annotators if one.trusted],
         ),
         round(100 * found.set.gold_share),
+        _level(found.set.enough),
         status,
     )
+
+
+def _level(enough: float | None) -> Any:
+    """Return the dropdown's value; one that was written into the file by hand is offered too."""
+    value = enough or 0.0
+    if value in {share for _, share in CHOICES}:
+        return value
+    return gr.update(choices=[*CHOICES, (f"{100 * value:g} %", value)], value=value)
 
 
 def annotator_table(found: AnnotatorOverview) -> str:
@@ -199,13 +225,19 @@ def _opener(service: CorpusTableService) -> Callable[..., Any]:
 
 
 def saved(
-    service: CorpusTableService, who: Annotator, mode: str, names: list[str], share: float
+    service: CorpusTableService,
+    who: Annotator,
+    mode: str,
+    names: list[str],
+    share: float,
+    enough: float = 0.0,
 ) -> str:
     """Set people and share; return the status line."""
     try:
         made = annotators.set_annotators(
-            service, who, everybody=mode != ONLY, names=names or [], share=(share or 0) / 100
-        )
+            service, who, everybody=mode != ONLY, names=names or [], share=(share or 0) / 100,
+            enough=enough or None,
+        )  # fmt: skip
     except REFUSALS as error:
         return page_html.status(str(error), "refused")
     if made.trusted is None:
@@ -214,13 +246,16 @@ def saved(
         text = f"Saved: only labels by {', '.join(sorted(made.trusted))} are used for training."
     else:
         text = "Saved: nobody's labels are used for training."
-    return page_html.status(f"{text} {made.gold_share:.0%} of the queue is gold.", "done")
+    text += f" {made.gold_share:.0%} of the queue is gold."
+    if made.enough is not None:
+        text += " " + say(ENOUGH_SET, level=f"{100 * made.enough:.0f}")
+    return page_html.status(text, "done")
 
 
 def _saver(service: CorpusTableService) -> Callable[..., Any]:
-    def save(mode: str, names: list[str], share: float, request: gr.Request) -> Any:
+    def save(mode: str, names: list[str], share: float, enough: float, request: gr.Request) -> Any:
         who = service.services.identity.annotator(request)
-        return view(service, who, saved(service, who, mode, names, share))
+        return view(service, who, saved(service, who, mode, names, share, enough))
 
     return save
 

@@ -23,6 +23,7 @@ from ui.corpus import (
     adjudication_panel,
     annotators_panel,
     downloads_panel,
+    enough,
     exchange,
     figures,
     html,
@@ -56,6 +57,7 @@ def build(services: Services) -> None:
     filters = _filters()
     gr.HTML(HINT)
     count, fill = standing.build(services, "corpus")
+    certain, tell = enough.build(services)
     sound = gr.HTML(elem_id="corpus-editor")
     table = gr.HTML(elem_id="corpus-table", js_on_load=html.EVENTS)
     status = gr.HTML(page_html.status(""), elem_id="corpus-status")
@@ -69,7 +71,7 @@ def build(services: Services) -> None:
     with gr.Accordion("Import and export", open=False, elem_id="corpus-exchange"):
         imported = exchange.build(service)
     settled = adjudication_panel.build(service, clips)
-    annotators_panel.build(service, picked)
+    ruled = annotators_panel.build(service, picked)
     with gr.Accordion("Balance and agreement", open=False, elem_id="corpus-figures") as figures:
         balance = gr.Plot(show_label=False, container=False, elem_classes="picture")
         words = gr.HTML()
@@ -93,6 +95,9 @@ def build(services: Services) -> None:
     imported.click(_viewer(service), query, shown, **READS)
     for event in (tab.select, status.change, added.change, settled.change, imported.click):
         event(fill, None, count, **standing.READS)
+        event(tell, None, certain, **standing.READS)
+    ruled.change(fill, None, count, **standing.READS)
+    ruled.change(tell, None, certain, **standing.READS)
     figures.expand(_drawer(service), None, [balance, words, kappa], api_visibility="private")
 
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from label_store.queue import Candidate, LabelQueue, QueueSettings
+from label_store.candidate import Candidate, QueueSettings
+from label_store.queue import LabelQueue
 from ui.annotation_settings import AnnotationSettings, SettingsReader
 from ui.catalogue import FIRST, Source
+from ui.crowd import Crowd, CrowdReader
 from ui.out_of_fold import OutOfFoldFile, Stamp
 from ui.predictions import PredictionCache, out_of_sample, worthwhile
 from ui.services import Services
 
-NEEDS_MODEL = frozenset({"entropy", "margin", "bald", "label-error"})
+NEEDS_MODEL = frozenset({"entropy", "margin", "bald", "label-error", "telling"})
 """Orders that depend on predictions."""
 
 
@@ -69,6 +71,7 @@ class CandidatePool:
         self._known = 0
         self._folds = OutOfFoldFile(services.home)
         self._folded: Stamp = None
+        self._crowd = CrowdReader(services)
 
     def queue(self) -> LabelQueue:
         """Return the queue over all clips known now; more come in as they are hashed."""
@@ -133,6 +136,10 @@ class CandidatePool:
         queue.gold = found.gold.markers()
         self.settings = replace(self.settings, gold_share=found.annotators.gold_share)
         queue.settings = self.settings
+        if found.annotators.enough is None:
+            queue.enough = frozenset()
+        else:
+            threading.Thread(target=lambda: self._rate(queue), daemon=True).start()
 
     # ------------------------------------------------------------------ the order
 
@@ -143,19 +150,35 @@ class CandidatePool:
             StoreError: no such strategy.
         """
         queue = self.queue()
+        chosen = replace(self.settings, strategy=strategy)
+        if strategy == "telling":
+            self._crowd.read()  # not under the lock: nobody's next clip waits for it
         with self.lock:
-            self.settings = replace(self.settings, strategy=strategy)
-            queue.settings = self.settings
+            self.settings = queue.settings = chosen
         self._again()
+        self._rate(queue)
 
     def learn(self) -> None:
         """Let the order know what the models predicted since; cheap where that is little."""
-        if self._queue is None or self.settings.strategy not in NEEDS_MODEL:
+        if self._queue is None:
+            return
+        self._rate(self._queue)
+        if self.settings.strategy not in NEEDS_MODEL:
             return
         fresh = PredictionCache(self.services).count() - self._known
         other = self._folds.stamp() != self._folded
         if other or fresh >= worthwhile(self._known, len(self.sources)):
             self._again()
+
+    def _rate(self, queue: LabelQueue) -> None:
+        """Let the queue know what labels and model say by now, where it goes by that."""
+        annotators = self._annotation.read().annotators
+        if self.settings.strategy != "telling" and annotators.enough is None:
+            found = Crowd()
+        else:
+            found = self._crowd.keep_up()
+        with self.lock:
+            queue.rate(found.ratings.telling, found.enough)
 
     def _again(self) -> None:
         with self.lock:

@@ -41,6 +41,7 @@ WHY: dict[str, str] = {
     "margin": "two emotions are about equally likely",
     "bald": "Monte-Carlo dropout samples disagree",
     "disagreement": "annotators disagree",
+    "telling": "a label of it would tell the most",
     "label-error": "its label may be wrong",
     "balance": "few clips like it are labelled",
     "random": "drawn at random",
@@ -56,6 +57,7 @@ NEUTRAL = frozenset({"skipped", "practice", "resumed", "reopened", "brought"})
 """Reasons that may be read while labelling blind; the others hint at the answer."""
 
 STRATEGIES: tuple[tuple[str, str], ...] = (
+    ("most telling first", "telling"),
     ("least certain first", "entropy"),
     ("smallest margin between two emotions first", "margin"),
     ("most information first (BALD)", "bald"),
@@ -262,6 +264,12 @@ def _top(probabilities: dict[str, float], most: int = 5) -> dict[str, float]:
     return dict(ranked[:most])
 
 
+TELLING = (
+    "Most telling first: clips with few labels, with labels that differ, and those the model is "
+    "unsure of come before the ones whose emotion is as good as settled."
+)
+
+
 def known(found: QueueKnowledge, *, scoring: bool) -> str:
     """Return how many clips the order knows, and what it keeps out.
 
@@ -280,6 +288,8 @@ def known(found: QueueKnowledge, *, scoring: bool) -> str:
     text += "."
     if found.strategy in NEEDS_MODEL and found.scored < found.total:
         text += " The others come later, or at random."
+    if found.strategy == "telling":
+        text += f" {say(TELLING)}"
     if found.strategy == "label-error":
         text += f" It contradicts the label of <b>{found.suspected:,}</b>."
     if found.in_training:

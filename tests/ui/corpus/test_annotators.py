@@ -12,9 +12,10 @@ from label_store.consensus import consensus
 from label_store.corpus_rows import TableQuery
 from label_store.event import LabelEvent
 from trainer.data.corrections import new_labels
-from ui.corpus import annotators
+from ui.corpus import annotators, enough
 from ui.corpus.annotators_panel import ONLY, annotator_table, marked, saved, view
 from ui.corpus.session import CorpusTableService
+from ui.crowd import CrowdReader
 from ui.errors import PageError
 from ui.identity import Annotator, Identity
 from ui.services import AppSettings, Services
@@ -141,3 +142,28 @@ def test_a_share_that_makes_no_sense_changes_nothing(service: CorpusTableService
 def test_names_are_escaped(service: CorpusTableService) -> None:
     label(service, keys(service)[0], "<img src=x>", "joy")
     assert "<img" not in html(view(service, ADA, ""))
+
+
+def test_clips_with_enough_labels_are_counted_where_a_level_is_set(
+    service: CorpusTableService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("label_store.crowd.FEWEST", 3)
+    reader = CrowdReader(service.services)
+    assert enough.text(reader, ADA) == ""
+    first, second, third = keys(service)[:3]
+    for name in ("ada", "ben", "cy"):
+        label(service, first, name, "fear")
+        label(service, second, name, "joy")
+    for name, emotion in (("ada", "fear"), ("ben", "joy"), ("cy", "anger")):
+        label(service, third, name, emotion)
+    said = saved(service, ADA, "", [], 5, 0.6)
+    assert "60 % certain" in said
+    assert "2 of 8 clips have enough labels" in enough.text(reader, ADA)
+    assert enough.text(reader, VISITOR) == ""
+    shown = view(service, ADA, "")
+    assert shown[4] == 0.6
+    saved(service, ADA, ONLY, ["ada"], 5, 0.6)
+    assert "0 of 8" in enough.text(reader, ADA), "labels that are not trusted settle nothing"
+    assert "refused" in saved(service, ADA, "", [], 5, 0.3)
+    saved(service, ADA, "", [], 5, 0.0)
+    assert enough.text(reader, ADA) == ""

@@ -17,6 +17,7 @@ from ser_core.audio import load, to_wav_bytes
 from ui.annotation_settings import ClipLookup, read_settings
 from ui.catalogue import Source
 from ui.clip_cache import ClipCache, make_ready
+from ui.crowd import CrowdReader
 from ui.identity import Annotator
 from ui.label import html
 from ui.label.background_scoring import BackgroundScoring
@@ -278,3 +279,83 @@ def test_the_blind_picture_has_no_emotions_over_time(services: Services, tmp_pat
     assert len(ready.plain.data) < len(ready.figure.data)
     assert "over time" not in str(ready.plain.layout.annotations)
     assert ClipCache(services).get(sha, source).prediction == ready.prediction
+
+
+def labelled_by(services: Services, clip: str, **given: str) -> None:
+    from label_store.event import LabelEvent
+
+    for name, emotion in given.items():
+        services.store.append(
+            LabelEvent(action="label", annotator=name, session=name, clip=clip, emotion=emotion)
+        )
+
+
+def test_the_most_telling_clips_come_first_and_settled_ones_leave(services: Services) -> None:
+    labelling = LabelSession(services, np.random.default_rng(0))
+    labelling.queue()
+    agreed, other, torn, fresh = sorted(labelling.pool.sources)
+    remember_predictions(labelling, {"anger": 0.1, "joy": 0.7, "neutral": 0.1, "sadness": 0.1})
+    labelled_by(services, agreed, ben="joy", cy="joy", di="joy")
+    labelled_by(services, other, ben="joy", cy="joy", di="joy")
+    labelled_by(services, torn, ben="joy", cy="sadness", di="anger")
+    labelling.choose_by("telling")
+    told = labelling.queue().telling
+    assert told[torn] > told[agreed], "labels that differ"
+    assert told[fresh] > told[agreed], "no label yet"
+    assert labelling.pool.known().scored == 4
+    assert "Most telling first" in html.known(labelling.pool.known(), scoring=True)
+    reasons = {}
+    while (clip := labelling.advance(ADA, "s", blind=False)) is not None:
+        reasons[clip.sha] = clip.why
+        labelled_by(services, clip.sha, ada="joy")
+    assert set(reasons) == {agreed, other, torn, fresh}
+    assert "telling" in reasons.values()
+
+
+def test_clips_with_enough_labels_leave_the_queue_once_their_level_is_set(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("label_store.crowd.FEWEST", 2)
+    labelling = LabelSession(services, np.random.default_rng(0))
+    labelling.queue()
+    glad, sad, torn, fresh = sorted(labelling.pool.sources)
+    labelled_by(services, glad, ben="joy", cy="joy", di="joy")
+    labelled_by(services, sad, ben="sadness", cy="sadness", di="sadness")
+    labelled_by(services, torn, ben="joy", cy="sadness", di="anger")
+    labelling.choose_by("telling")
+    assert labelling.queue().enough == frozenset(), "nobody asked for a level"
+    write_annotator_settings(services.store.folder, None, 0.0, by="ada", enough=0.6)
+    labelling.queue()
+    found = CrowdReader(services).read()
+    assert found.enough == {glad, sad}
+    labelling.pool.learn()
+    assert labelling.queue().enough == found.enough
+    coming = {one.clip for one in labelling.queue().coming("ada", 4)}
+    assert coming == {torn, fresh}
+    assert labelling.progress(ADA).remaining == 2
+    write_annotator_settings(services.store.folder, None, 0.0, by="ada")
+    assert labelling.queue().enough == frozenset()
+    assert labelling.progress(ADA).remaining == 4
+
+
+def test_ratings_rest_while_somebody_labels_and_are_anew_when_they_are_asked_for(
+    services: Services,
+) -> None:
+    labelling = LabelSession(services, np.random.default_rng(0))
+    labelling.queue()
+    clip = sorted(labelling.pool.sources)[0]
+    reader = CrowdReader(services)
+    first = reader.read()
+    assert reader.read() is first, "nothing changed"
+    labelled_by(services, clip, ben="joy", cy="joy")
+    reader._held.spent = 1e6  # as if there were very many clips
+    assert reader.keep_up() is first
+    fresh = reader.read()
+    assert fresh is not first
+    assert fresh.total == 4
+    labelled_by(services, clip, di="joy")
+    reader._held.spent = 0.0
+    assert reader.keep_up() is not fresh
+    with reader._held.lock:
+        labelled_by(services, clip, di="anger")
+        assert CrowdReader(services).keep_up() is reader._held.crowd, "somebody computes already"

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from label_store.candidate import QueueSettings
 from label_store.errors import ConflictError, NothingToUndoError, SaveError, StoreError
 from label_store.event import LabelEvent
-from label_store.queue import QueueSettings
 from label_store.store import LabelStore
 from ui.catalogue import Source
 from ui.clip_cache import ClipCache, PreparedClip, read_bytes, sound_url
