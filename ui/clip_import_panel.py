@@ -12,11 +12,14 @@ import gradio as gr
 from ui import page_html
 from ui.clip_import import ImportOptions, ImportResult, examples, import_clips
 from ui.errors import PageError
-from ui.page_html import counted
+from ui.language import say, say_count, translated
 from ui.services import Services
 
 SHOWN = 20
-PATTERN_HELP = r"Optional. {speaker} marks the speaker, \* is anything, as in {speaker}\_\*"
+PATTERN_HELP = (
+    r"Optional: the name's parts, with the word speaker in braces where the speaker stands, and \* "
+    "for anything"
+)
 
 
 def build(services: Services, tab: str, *, opened: bool = False) -> gr.HTML:
@@ -54,7 +57,7 @@ def build(services: Services, tab: str, *, opened: bool = False) -> gr.HTML:
                 )  # fmt: skip
                 pattern = gr.Textbox(
                     label="Speaker in the file name", info=PATTERN_HELP, max_lines=1,
-                    max_length=200, elem_id=f"{tab}-import-pattern",
+                    max_length=200, placeholder="{speaker}_*", elem_id=f"{tab}-import-pattern",
                 )  # fmt: skip
                 preview = gr.HTML(elem_id=f"{tab}-import-preview")
                 cut = gr.Checkbox(
@@ -106,7 +109,8 @@ def previewed(files: list[str] | None, folder: list[str] | None, named: str, pat
     except PageError as error:
         return page_html.status(str(error), "refused")
     rows = "".join(
-        f"<li>{escape(name)} → <b>{escape(speaker) or 'no speaker'}</b></li>"
+        f'<li translate="no">{escape(name)} → '
+        f'<b translate="no">{escape(speaker or say("no speaker"))}</b></li>'
         for name, speaker in found
     )
     return f'<ul class="pattern-examples">{rows}</ul>'
@@ -114,26 +118,53 @@ def previewed(files: list[str] | None, folder: list[str] | None, named: str, pat
 
 def summary(found: ImportResult) -> str:
     """Return what was added, what was not, and why."""
-    line = f"Added {counted(found.added, 'clip')} to “{found.corpus}”."
+    lines = [
+        say_count(
+            found.added,
+            "Added 1 clip to “{corpus}”.",
+            "Added {count} clips to “{corpus}”.",
+            corpus=found.corpus,
+        )
+    ]
     if found.cut:
-        line += f" {counted(found.cut, 'recording')} cut into segments."
+        lines.append(
+            say_count(
+                found.cut, "1 recording cut into segments.", "{count} recordings cut into segments."
+            )
+        )
     if found.labelled:
-        line += f" {counted(found.labelled, 'clip')} labelled by a table or a folder's name."
+        lines.append(
+            say_count(
+                found.labelled,
+                "1 clip labelled by a table or a folder's name.",
+                "{count} clips labelled by a table or a folder's name.",
+            )
+        )
     if found.without_file:
-        rows_ = "row names" if found.without_file == 1 else "rows name"
-        line += f" {found.without_file} {rows_} no file; correct the name on the Corpus tab."
+        lines.append(
+            say_count(
+                found.without_file,
+                "1 row names no file; correct the name on the Corpus tab.",
+                "{count} rows name no file; correct the name on the Corpus tab.",
+            )
+        )
     if found.duplicates:
-        line += f" {counted(len(found.duplicates), 'duplicate')} skipped."
+        lines.append(
+            say_count(len(found.duplicates), "1 duplicate skipped.", "{count} duplicates skipped.")
+        )
     if found.refused:
-        line += f" {counted(len(found.refused), 'file')} refused:"
+        lines.append(say_count(len(found.refused), "1 file refused:", "{count} files refused:"))
     rows = "".join(
-        f"<li><b>{escape(name)}</b>: {escape(reason)}</li>"
+        f'<li translate="no"><b translate="no">{escape(name)}</b>: '
+        f"{escape(translated(reason))}</li>"
         for name, reason in found.refused[:SHOWN]
     )
     more = len(found.refused) - SHOWN
-    rows += f"<li>… and {more} more</li>" if more > 0 else ""
+    rows += f"<li>{say('… and {count} more', count=more)}</li>" if more > 0 else ""
     kind = "done" if found.added or found.labelled else "refused"
-    return page_html.status(line, kind) + (f'<ul class="refusals">{rows}</ul>' if rows else "")
+    return page_html.status(" ".join(lines), kind) + (
+        f'<ul class="refusals">{rows}</ul>' if rows else ""
+    )
 
 
 def _adder(services: Services) -> Callable[..., str]:
@@ -150,11 +181,12 @@ def _adder(services: Services) -> Callable[..., str]:
     ) -> str:
         who = services.identity.annotator(request)
         options = ImportOptions(corpus, pattern, float(longest) if cut else None)
+        adding, unit = say("Adding"), say("files")
         try:
             paths = chosen(files, folder, named or "", local=services.identity.mode == "local")
             found = import_clips(
                 services, who, paths, options,
-                progress=lambda done, of: progress((done, of), desc="Adding", unit="files"),
+                progress=lambda done, of: progress((done, of), desc=adding, unit=unit),
             )  # fmt: skip
         except PageError as error:
             return page_html.status(str(error), "refused")

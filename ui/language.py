@@ -71,6 +71,20 @@ def say(text: str, **values: Any) -> str:
     return found.format(**values) if values else found
 
 
+def say_count(count: int, one: str, many: str, **values: Any) -> str:
+    """Return the sentence that goes with a number, in the language of the request.
+
+    Args:
+        count: the number, for ``{count}``.
+        one, many: the English sentence for 1, and for any other number.
+        values: what else is filled in.
+
+    >>> say_count(1, "1 clip", "{count} clips"), say_count(1200, "1 clip", "{count} clips")
+    ('1 clip', '1,200 clips')
+    """
+    return say(one if count == 1 else many, count=f"{count:,}", **values)
+
+
 def looked_up(table: Mapping[str, str], text: str) -> str:
     """Return a table's sentence; of a text that it lacks as a whole, that of each of its pieces.
 

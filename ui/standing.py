@@ -12,6 +12,7 @@ from label_store.errors import StoreError
 from ser_core.errors import SerError
 from ui import page_html
 from ui.identity import Annotator
+from ui.language import say, translated
 from ui.services import Services
 
 if TYPE_CHECKING:
@@ -54,21 +55,21 @@ def html(found: LabelStanding) -> str:
     """Return the count as HTML, with the reasons folded away."""
     if not found.total:
         return ""
-    count = f"{found.trains:,} of {found.total:,} labels will train"
+    numbers = {"trains": f"{found.trains:,}", "total": f"{found.total:,}"}
     if not found.left_out:
-        return f'<p class="hint standing">{count}.</p>'
+        text = say("{trains} of {total} labels will train.", **numbers)
+        return f'<p class="hint standing">{text}</p>'
+    count = say("{trains} of {total} labels will train: why not all", **numbers)
     ranked = sorted(found.left_out.items(), key=lambda one: -len(one[1]))
     rows = "".join(f"<li>{_reason(why, names)}</li>" for why, names in ranked)
-    return (
-        f'<details class="hint standing"><summary>{count}: why not all</summary>'
-        f"<ul>{rows}</ul></details>"
-    )
+    return f'<details class="hint standing"><summary>{count}</summary><ul>{rows}</ul></details>'
 
 
 def _reason(why: str, names: Collection[str]) -> str:
     shown = ", ".join(escape(name) for name in list(names)[:SHOWN])
     more = " …" if len(names) > SHOWN else ""
-    return f"<b>{len(names):,}</b> {escape(why)} <small>({shown}{more})</small>"
+    reason = escape(translated(why))
+    return f'<b>{len(names):,}</b> {reason} <small translate="no">({shown}{more})</small>'
 
 
 READS: dict[str, Any] = {

@@ -12,6 +12,7 @@ from label_store.errors import StoreError
 from label_store.store import LabelStore
 from ser_core.errors import SerError
 from ui.catalogue import Catalogue
+from ui.language import say, translated
 
 if TYPE_CHECKING:
     from trainer.data.standing import CorpusSides, LabelStanding
@@ -62,7 +63,10 @@ class StandingReader:
             found = self._of(self.corpora(), [key])
         except (StoreError, SerError):  # said where the count stands; the label itself is saved
             return ""
-        return "".join(f" It will not train: {reason}." for reason in found.left_out)
+        return "".join(
+            f" {say('It will not train: {reason}.', reason=translated(reason))}"
+            for reason in found.left_out
+        )
 
     def corpora(self) -> CorpusSides:
         """Return where the corpora's files are and on which side each trains."""

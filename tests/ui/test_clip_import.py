@@ -146,7 +146,7 @@ def test_only_a_local_page_takes_a_folder_by_name(tmp_path: Path) -> None:
 
 def test_the_pattern_is_seen_working() -> None:
     shown = previewed(["/t/anna_1.wav", "/t/<b>.wav"], None, "", "{speaker}_*")
-    assert "anna_1.wav → <b>anna</b>" in shown
+    assert 'anna_1.wav → <b translate="no">anna</b>' in shown
     assert "no speaker" in shown
     assert "<b>.wav" not in shown
     assert "refused" in previewed(["/t/a.wav"], None, "", "x")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import html
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +15,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from ser_core.emotions import EMOTIONS
-from ui import language, page, page_html
+from trainer.data import labelled_clips
+from trainer.data.standing import TOO_FEW_ALONE, LabelStanding
+from ui import language, page, page_html, standing
 from ui.clip_source import EXAMPLES
 from ui.language import PIECE, TABLES
 from ui.services import AppSettings, Services
@@ -37,20 +41,20 @@ def constants(tree: ast.Module) -> dict[str, str]:
 
 
 def written() -> Iterator[str]:
-    """Find what the page's modules and scripts hand to `say` and `fixed`."""
+    """Find what the page's modules and scripts hand to `say`, `say_count` and `fixed`."""
     for path in HERE.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = constants(tree)
         for node in ast.walk(tree):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
                 continue
-            if node.func.id not in ("say", "fixed"):
+            if node.func.id not in ("say", "fixed", "say_count"):
                 continue
-            given = node.args[0]
-            if isinstance(given, ast.Constant):
-                yield str(given.value)
-            elif isinstance(given, ast.Name) and given.id in names:
-                yield names[given.id]
+            for given in node.args[1:3] if node.func.id == "say_count" else node.args[:1]:
+                if isinstance(given, ast.Constant):
+                    yield str(given.value)
+                elif isinstance(given, ast.Name) and given.id in names:
+                    yield names[given.id]
     for path in HERE.rglob("*.js"):
         if path.parent.name != "vendor":
             yield from SAYS.findall(path.read_text(encoding="utf-8"))
@@ -94,6 +98,47 @@ def test_a_message_from_below_is_known_by_its_words(monkeypatch: pytest.MonkeyPa
     message = "The clip is silent (at most -80 dBFS). Check the microphone and record it again."
     assert language.translated(message).startswith("Die Aufnahme ist still (at most -80 dBFS).")
     assert language.translated("Nobody translated this {yet}.") == "Nobody translated this {yet}."
+
+
+@LANGUAGES
+def test_why_a_label_does_not_train_is_said_in_each_language(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(language, "current", lambda: name)
+    reasons = [
+        *labelled_clips.OPEN_REASONS.values(),
+        labelled_clips.MISSING,
+        labelled_clips.TEST_SPEAKER,
+        labelled_clips.UNTRUSTED,
+        labelled_clips.SUPERSEDED,
+        labelled_clips.unknown_emotion("calm"),
+        TOO_FEW_ALONE,
+    ]
+    text = standing.html(LabelStanding(3, dict.fromkeys(reasons, ("the file.wav",))))
+    assert "will train" not in text
+    assert text.count("the file.wav") == len(reasons)
+    assert [reason for reason in reasons if html.escape(reason) in text] == []
+
+
+PANELS = ("corpus-adjudication", "corpus-import", "corpus-download")
+"""Parts whose every word is translated; a corpus's or a format's own name is not a word."""
+
+
+def test_no_component_of_these_panels_stays_english(tmp_path: Path) -> None:
+    built = page.build_page(Services(AppSettings(home=tmp_path)))
+    left = []
+    for block in built.blocks.values():
+        above, inside = block, False
+        while above is not None:
+            inside = inside or getattr(above, "elem_id", "") in PANELS
+            above = above.parent
+        spoken = isinstance(block, gr.Button | gr.HTML)
+        for prop in ("label", "info", *(["value"] if spoken else [])):
+            text = getattr(block, prop, None)
+            words = re.sub(r"<[^>]*>", "", text) if isinstance(text, str) else ""
+            if inside and re.search(r"[^\W\d]{3}", words) and "__i18n__" not in words:
+                left.append(words)
+    assert [one for one in left if not one.startswith("Download ")] == []
 
 
 def test_what_a_component_is_built_with_is_handed_to_the_browser() -> None:

@@ -23,6 +23,7 @@ from ui.corpus.annotators import require_reviewer
 from ui.corpus.session import CorpusTableService
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
+from ui.language import say, translated
 
 NOT_PLAYED = "It can't be played here, so no decision is taken for it. Choose “Later”."
 
@@ -118,7 +119,8 @@ class Adjudication:
             return None
         for following in order[1:2]:
             if following.clip:
-                row = self._service.row(following.key)
+                key = row_key(following.key, following.start, following.end)
+                row = self._service.row(key)
                 self._clips.fetch(following.clip, self._service.source(row))
         return self.shown(order[0])
 
@@ -160,7 +162,8 @@ class Adjudication:
         dispute, head = self._of(ticket)
         shown = self.shown(dispute)
         if shown.ready is None or not shown.ready.sound:
-            raise PageError(f"{shown.trouble} {NOT_PLAYED} Nothing was saved.")
+            nothing = say("Nothing was saved.")
+            raise PageError(f"{translated(shown.trouble)} {say(NOT_PLAYED)} {nothing}")
         self._store.keep_clip(shown.ready.data, shown.ready.suffix)
         return adjudicate(
             self._store, dispute, canonical(emotion), who.name, session=session, expect=head

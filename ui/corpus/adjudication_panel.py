@@ -15,10 +15,12 @@ from ser_core.errors import SerError
 from ui import page_html
 from ui.clip_cache import ClipCache
 from ui.corpus.adjudication import NOT_PLAYED, Adjudication, AdjudicationOverview, DisplayedDispute
+from ui.corpus.html import times
 from ui.corpus.session import CorpusTableService
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
-from ui.page_html import counted, swatch
+from ui.language import say, say_count, translated
+from ui.page_html import swatch
 from ui.theme import key_class
 
 INTRO = (
@@ -108,7 +110,9 @@ def view(
         found = work.overview(who)
     except REFUSALS as error:
         return page_html.status(str(error), "refused"), status, "", later, changed
-    text = card(shown, reveal=reveal) if shown else f'<div class="welcome">{NOTHING_OPEN}</div>'
+    text = (
+        card(shown, reveal=reveal) if shown else f'<div class="welcome">{say(NOTHING_OPEN)}</div>'
+    )
     return text, status, figures(found), later, changed
 
 
@@ -119,23 +123,23 @@ def _refused(error: Exception, later: Later) -> tuple[Any, ...]:
 def card(shown: DisplayedDispute, *, reveal: bool) -> str:
     """Return the clip's card; names and labels only where they were asked for."""
     one = shown.dispute
-    title = escape(one.file_name) if reveal else "A clip without its name"
-    part = "" if one.start is None else f" · {one.start:g} to {one.end or 0:g} s"
-    count = counted(len(one.annotations), "annotator")
-    facts = f"{count}{', tied' if one.tied else ''}{part}"
+    title = escape(one.file_name) if reveal else say("A clip without its name")
+    facts = [say_count(len(one.annotations), "1 annotator", "{count} annotators")]
+    facts += [say("tied")] if one.tied else []
+    facts += [part] if (part := times(one.start, one.end)) else []
     given = labels(one, shown.given) if reveal else ""
     return (
         f'<section class="clip-card" data-ticket="{escape(shown.ticket)}" '
-        f'aria-label="The clip to decide"><p class="clip-name">{title}</p>'
-        f'<p class="file">{facts}</p>{_sound(shown)}{given}</section>'
+        f'aria-label="The clip to decide"><p class="clip-name" translate="no">{title}</p>'
+        f'<p class="file">{" · ".join(facts)}</p>{_sound(shown)}{given}</section>'
     )
 
 
 def _sound(shown: DisplayedDispute) -> str:
     one = shown.dispute
     if shown.ready is None or not shown.ready.sound:
-        why = shown.trouble.replace(one.file_name, "This clip")
-        return f'<p class="notice" role="alert">{escape(why)} {NOT_PLAYED}</p>'
+        why = escape(translated(shown.trouble.replace(one.file_name, "This clip")))
+        return f'<p class="notice" role="alert">{why} {say(NOT_PLAYED)}</p>'
     part = "" if one.start is None else f"#t={one.start},{'' if one.end is None else one.end}"
     return (
         f'<audio controls data-play="now" data-start="{one.start or 0}" '
@@ -145,9 +149,10 @@ def _sound(shown: DisplayedDispute) -> str:
 
 def labels(one: Dispute, given: str = "") -> str:
     """Return who labelled what, and what the corpus says."""
-    rows = [*one.annotations, *([("the corpus", given)] if given else [])]
+    rows = [*one.annotations, *([(say("the corpus"), given)] if given else [])]
     items = "".join(
-        f'<li class="mine">{swatch(emotion)} <b>{escape(emotion)}</b> {escape(name)}</li>'
+        f'<li class="mine">{swatch(emotion)} <b translate="no">{escape(say(emotion))}</b> '
+        f'<span translate="no">{escape(name)}</span></li>'
         for name, emotion in rows
     )
     return f'<ul class="said" aria-label="Labels">{items}</ul>'
@@ -156,10 +161,19 @@ def labels(one: Dispute, given: str = "") -> str:
 def figures(found: AdjudicationOverview) -> str:
     """Return how much waits, and alpha before and after the decisions."""
     waiting, settled = len(found.waiting), len(found.settled)
-    text = f"{counted(waiting, 'clip')} to decide, {settled:,} decided."
+    text = say_count(
+        waiting,
+        "1 clip to decide, {settled} decided.",
+        "{count} clips to decide, {settled} decided.",
+        settled=f"{settled:,}",
+    )
     before, after = found.alpha.before, found.alpha.after
     if before is not None and after is not None:
-        text += f" Krippendorff's alpha: {before:.2f} before decisions, {after:.2f} after."
+        text += " " + say(
+            "Krippendorff's alpha: {before} before decisions, {after} after.",
+            before=f"{before:.2f}",
+            after=f"{after:.2f}",
+        )
     return f'<p class="hint">{text}</p>'
 
 
@@ -175,14 +189,19 @@ def decided(
         return _refused(error, later)
     given = next(
         (
-            ", ".join(f"{name} {given}" for name, given in one.annotations)
+            ", ".join(f"{name} {say(given)}" for name, given in one.annotations)
             for one in work.overview(who).settled
             if one.head == saved.event_id
         ),
         "",
     )
-    text = f"Saved #{saved.number}: {saved.event.file_name} is {saved.event.emotion}."
-    text += f" The annotators said: {given}." if given else ""
+    text = say(
+        "Saved #{number}: {name} is {emotion}.",
+        number=saved.number,
+        name=saved.event.file_name,
+        emotion=say(saved.event.emotion),
+    )
+    text += " " + say("The annotators said: {given}.", given=given) if given else ""
     return view(work, who, later, page_html.status(text, "done"), last=saved.event_id)
 
 
@@ -192,7 +211,7 @@ def undone(work: Adjudication, who: Annotator, session: str, later: Later) -> tu
         saved = work.undo(who, session)
     except REFUSALS as error:
         return _refused(error, later)
-    text = f"Saved #{saved.number}: undone, the clip is open again."
+    text = say("Saved #{number}: undone, the clip is open again.", number=saved.number)
     return view(work, who, later, page_html.status(text, "done"), last=saved.event_id)
 
 

@@ -9,6 +9,7 @@ from html import escape
 from label_store.corpus_rows import CorpusRow, TablePage, TableQuery
 from label_store.exchange import ImportPlan
 from ser_core.emotions import EMOTIONS
+from ui.language import say
 from ui.page_html import percent, swatch
 
 PROBLEMS: dict[str, str] = {
@@ -169,7 +170,9 @@ def times(start: float | None, end: float | None) -> str:
     if start is None and end is None:
         return ""
     first = round(start or 0.0, 3)
-    return f"from {first:g} s" if end is None else f"{first:g}–{round(end, 3):g} s"
+    if end is None:
+        return say("from {start} s", start=f"{first:g}")
+    return f"{first:g}–{round(end, 3):g} s"
 
 
 def _part(text: str) -> str:

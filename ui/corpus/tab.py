@@ -32,7 +32,7 @@ from ui.corpus.downloads import CorpusDownloads
 from ui.corpus.session import CorpusTableService
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
-from ui.page_html import counted
+from ui.language import say, say_count, translated
 from ui.services import CLIPS_AT_ONCE, Services
 
 HINT = (
@@ -233,9 +233,9 @@ def _saved_line(service: CorpusTableService, saved: list[Any]) -> str:
         return page_html.status("Nothing to change.")
     last = saved[-1]
     why = service.services.standing.sentence(last.event.key)
-    return page_html.status(
-        f"Saved #{last.number}: {last.event.emotion or last.event.file_name}.{why}", "done"
-    )
+    what = say(last.event.emotion) if last.event.emotion else last.event.file_name
+    text = say("Saved #{number}: {emotion}.", number=last.number, emotion=what)
+    return page_html.status(f"{text}{why}", "done")
 
 
 def _sound(service: CorpusTableService, clips: ClipCache, who: Annotator, key: str) -> str:
@@ -254,16 +254,25 @@ def batched(
     try:
         if act == "word":
             count = service.accept(who, session, keys)
-            text = f"Saved: the model's label was used for {counted(count, 'row')}."
+            text = say_count(
+                count,
+                "Saved: the model's label was used for 1 row.",
+                "Saved: the model's label was used for {count} rows.",
+            )
         else:
             count = service.settle(who, session, keys, take=act == "take")
-            text = (
-                f"Saved: {counted(count, 'suggestion')} "
-                f"{'accepted' if act == 'take' else 'rejected'}."
-            )
+            text = _settled_line(count, taken=act == "take")
     except REFUSALS as error:
         return page_html.status(str(error), "refused")
     return page_html.status(text, "done")
+
+
+def _settled_line(count: int, *, taken: bool) -> str:
+    if taken:
+        return say_count(
+            count, "Saved: 1 suggestion accepted.", "Saved: {count} suggestions accepted."
+        )
+    return say_count(count, "Saved: 1 suggestion rejected.", "Saved: {count} suggestions rejected.")
 
 
 def drawn(service: CorpusTableService, who: Annotator) -> tuple[Any, ...]:
@@ -341,7 +350,9 @@ def _asker(service: CorpusTableService) -> Callable[..., Any]:
         who = service.services.identity.annotator(request)
         try:
             done, wrong = service.ask_model(
-                who, query, lambda at, of: progress((at, of), desc="Predicting", unit="clips")
+                who,
+                query,
+                lambda at, of: progress((at, of), desc=say("Predicting"), unit=say("clips")),
             )
         except REFUSALS as error:
             return view(service, who, query, page_html.status(str(error), "refused"))
@@ -354,10 +365,14 @@ def asked_status(done: int, wrong: list[str]) -> str:
     """Return what came of asking the model."""
     if not done and not wrong:
         return page_html.status("All of these rows already have a prediction.")
-    trouble = f" {len(wrong)} could not be predicted; the first: {wrong[0]}" if wrong else ""
-    return page_html.status(
-        f"Predicted {counted(done, 'clip')}.{trouble}", "refused" if wrong else "done"
-    )
+    text = say_count(done, "Predicted 1 clip.", "Predicted {count} clips.")
+    if wrong:
+        text += " " + say(
+            "{count} could not be predicted; the first: {reason}",
+            count=len(wrong),
+            reason=translated(wrong[0]),
+        )
+    return page_html.status(text, "refused" if wrong else "done")
 
 
 def _drawer(service: CorpusTableService) -> Callable[..., Any]:

@@ -67,7 +67,7 @@ def ticket(work: Adjudication) -> str:
 def test_labels_and_names_are_hidden_until_asked(work: Adjudication) -> None:
     blind = text(view(work, EVE, (), ""))
     assert "audio" in blind
-    assert "2 annotators, tied" in blind
+    assert "2 annotators · tied" in blind
     for secret in ("happy_a", "ada", "ben", "fear"):
         assert secret not in blind
     told = text(view(work, EVE, (), "", reveal=True))

@@ -15,6 +15,7 @@ from label_store.event import LabelEvent
 from ser_core.audio import to_wav_bytes
 from tests.ui.conftest import voice
 from ui.clip_cache import ClipCache
+from ui.corpus.adjudication import Adjudication
 from ui.corpus.exchange import applied, exported, previewed
 from ui.corpus.session import CorpusTableService
 from ui.corpus.tab import acted, batched
@@ -115,6 +116,30 @@ def test_an_annotators_segments_are_rows_beside_the_clip_and_go_when_they_are_un
     assert ("plain.wav", 0.1, 0.5) not in found(service)
     store.withdraw("ada", sha, 0.5, 1.0)
     assert found(service)["plain.wav", None, None].problems == ("unlabelled",)
+
+
+def test_disputed_segments_of_one_file_are_decided_one_by_one(service: CorpusTableService) -> None:
+    store, eve = service.services.store, Annotator("eve", may_write=True, may_train=True)
+    sha, _ = service.clip_of(found(service)["talk.wav", *FIRST])
+    for start, end in (FIRST, SECOND):
+        for who, emotion in (("ada", "joy"), ("ben", "fear")):
+            store.append(
+                LabelEvent(
+                    action="label", annotator=who, clip=sha, corpus="talks",
+                    file_name="talk.wav", start=start, end=end, emotion=emotion,
+                )
+            )  # fmt: skip
+    assert [row.problems for row in found(service).values() if row.clip == sha] == [
+        ("disagreement",),
+        ("disagreement",),
+    ]
+    work = Adjudication(service, ClipCache(service.services))
+    shown = work.next(eve)
+    assert shown is not None
+    assert (shown.dispute.start, shown.given) == (0.0, "joy")
+    work.decide(eve, "s", shown.ticket, "sadness")
+    assert emotions(service)["talk.wav", *FIRST] == "sadness"
+    assert found(service)["talk.wav", *SECOND].problems == ("disagreement",)
 
 
 def test_a_contradicted_segment_leaves_the_others_of_its_file(
