@@ -185,3 +185,30 @@ def test_six_segments_of_a_minute_in_forty_key_presses(
     keys.press("c")
     page.wait_for_selector("#label-saved:has-text('skipped')", timeout=PATIENCE)
     assert events(server.home)[-1]["reason"] == "can't tell"
+
+
+def test_parts_of_a_clip_on_recognise_are_labelled(
+    open_tab: Any, server: Any, events: Any, tmp_path: Path
+) -> None:
+    clip = tmp_path / "interview.wav"
+    clip.write_bytes(minute())
+    page = open_tab(server.url, "Recognise")
+    page.set_input_files("#clip input[type=file]", str(clip))
+    page.wait_for_selector("#answer .verdict", timeout=PATIENCE)
+    page.click("#parts")
+    page.wait_for_selector("#tab-label-button[aria-selected=true]", timeout=PATIENCE)
+    page.wait_for_selector("#label-card:has-text('interview.wav')", timeout=PATIENCE)
+    page.wait_for_selector("#label-wave[data-ready]", timeout=PATIENCE)
+    wave = page.locator("#label-wave").bounding_box()
+    across = wave["y"] + wave["height"] / 2
+    page.mouse.move(wave["x"] + wave["width"] * 0.15, across)
+    page.mouse.down()
+    page.mouse.move(wave["x"] + wave["width"] * 0.20, across, steps=8)
+    page.mouse.up()
+    page.wait_for_selector("#label-wave[data-drafts='1']", timeout=PATIENCE)
+    Keys(page).label("Digit6")
+    ((start, end, emotion),) = labelled(page)
+    assert (start, end) == (pytest.approx(9, abs=1.5), pytest.approx(12, abs=1.5))
+    (kept,) = events(server.home)
+    assert (kept["file_name"], kept["emotion"], emotion) == ("interview.wav", "joy", "joy")
+    assert float(kept["start"]) == pytest.approx(start, abs=0.01)

@@ -128,7 +128,7 @@ class Session:
         annotator: who.
         shown: the clip displayed now.
         chosen: why each clip was chosen that was fetched ahead.
-        brought: clips that other tabs handed over, and that were shown.
+        brought: turns of the clips that other tabs handed over, and that were shown.
         practice: examples that are still to come; None = no practice.
         model: whose predictions they see (see `ServedModels.get`); the queue goes by the studio's.
     """
@@ -136,6 +136,6 @@ class Session:
     annotator: str
     shown: DisplayedClip | None = None
     chosen: dict[str, str] = field(default_factory=dict)
-    brought: set[str] = field(default_factory=set)
+    brought: set[int] = field(default_factory=set)
     practice: list[Source] | None = None
     model: str = ""

@@ -50,7 +50,7 @@ WHY: dict[str, str] = {
     "resumed": "you had it open before",
     "reopened": "you asked for it again",
     "practice": "practice: nothing is saved",
-    "brought": "you just recorded it; it is saved only if you label it",
+    "brought": "you sent it here; it is saved only if you label it",
 }
 
 NEUTRAL = frozenset({"skipped", "practice", "resumed", "reopened", "brought"})
@@ -167,7 +167,7 @@ def card(shown: DisplayedClip, notice: str = "") -> str:
         notice: a sentence shown at the top, or "".
     """
     ready = shown.ready
-    facts = [*_origin(shown), f"{ready.seconds:.1f} s" if ready.seconds else ""]
+    facts = [*_origin(shown), f"{ready.seconds:.1f}\N{NO-BREAK SPACE}s" if ready.seconds else ""]
     title = escape(shown.title)
     lines = [
         f'<section class="clip-card" data-ticket="{escape(shown.ticket)}" '
@@ -193,7 +193,8 @@ def _origin(shown: DisplayedClip) -> list[str]:
     if shown.why == "practice":
         return [WHY[shown.why]]
     speaker = f"speaker {source.speaker}" if source.speaker else ""
-    return [source.corpus or "from the store", speaker, WHY.get(shown.why, shown.why)]
+    place = source.corpus or ("" if shown.why == "brought" else "from the store")
+    return [place, speaker, WHY.get(shown.why, shown.why)]
 
 
 def _trouble(shown: DisplayedClip) -> str:

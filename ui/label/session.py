@@ -144,8 +144,9 @@ class LabelSession:
         """
         waiting = self.services.handover.get(session)
         seen = self._session(who, session).brought
-        if waiting is not None and waiting.sha256 not in seen:
-            seen.add(waiting.sha256)
+        turn = self.services.handover.turn(session)
+        if waiting is not None and turn not in seen:
+            seen.add(turn)
             return self._show(who, session, waiting.sha256, waiting, BROUGHT, blind=blind)
         shown = self.current(who, session)
         if shown is None:

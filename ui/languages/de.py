@@ -281,6 +281,7 @@ TEXTS: dict[str, str] = {
     "all": "alles",
     "Play": "Abspielen",
     "Send to Recognise": "An „Erkennen“ senden",
+    "Label its parts": "Teile annotieren",
     "Send to Label": "An „Annotieren“ senden",
     "Discard": "Verwerfen",
     "Your recording": "Ihre Aufnahme",

@@ -281,6 +281,7 @@ TEXTS: dict[str, str] = {
     "all": "wszystko",
     "Play": "Odtwórz",
     "Send to Recognise": "Wyślij do „Rozpoznaj”",
+    "Label its parts": "Oznacz fragmenty",
     "Send to Label": "Wyślij do „Adnotuj”",
     "Discard": "Odrzuć",
     "Your recording": "Twoje nagranie",

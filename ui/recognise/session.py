@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from label_store.errors import StoreError
-from ui.analysis import CurrentClip, keep
+from ui.analysis import CurrentClip, bytes_of, keep, storable
+from ui.catalogue import Source
 from ui.errors import PageError
 from ui.identity import Annotator
 from ui.language import say, translated
@@ -76,6 +78,29 @@ def undo(services: Services, held: CurrentClip | None, who: Annotator, session: 
         status(say("Saved #{number}: undone.", number=saved.number), "done"),
         standing(services, held, who),
     )
+
+
+def send_to_label(
+    services: Services, held: CurrentClip | None, who: Annotator, session: str
+) -> None:
+    """Let the clip on the page be the next on its Label tab, where its parts can be labelled.
+
+    Args:
+        services: the handover.
+        held: the clip that was analysed last.
+        who: from ``Identity.annotator``, asked for this very request.
+        session: the page's session.
+
+    Raises:
+        PageError: there is no clip, it has gone, or the person may not label.
+    """
+    if not (who.may_write or who.may_suggest):
+        raise PageError(who.reason)
+    if held is None:
+        raise PageError("There is no clip to label yet. Upload or record one first.")
+    bytes_of(held)  # it is still there, and the same
+    source = Source("", storable(held.name), Path(held.path), sha256=held.sha256)
+    services.handover.put(session, source)
 
 
 def standing(services: Services, held: CurrentClip | None, who: Annotator) -> str:

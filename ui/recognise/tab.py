@@ -62,6 +62,9 @@ def build(services: Services) -> None:
                     gr.HTML(page_html.CONSENT)
                 with gr.Row(elem_id="saved-row"):
                     saved = gr.HTML(fixed(page_html.status(ASK)), elem_id="saved")
+                    parts = gr.Button(
+                        fixed("Label its parts"), size="sm", scale=0, min_width=130, elem_id="parts"
+                    )
                     undo = gr.Button(fixed("Undo"), size="sm", visible=False, scale=0, min_width=96,
                                      elem_id="undo", elem_classes="key-KeyU")  # fmt: skip
         with gr.Column(scale=6, min_width=300, elem_id="recognise-right"):
@@ -147,6 +150,9 @@ def build(services: Services) -> None:
         button.click(_corrector(services, emotion), [shown_clip, held], corrected, js=SHOWN_CLIP,
                      **WRITES)  # fmt: skip
     undo.click(_undoer(services), held, corrected, **WRITES)
+    parts.click(_sender(services), held, None, **WRITES).success(
+        None, None, None, js=TO_LABEL, api_visibility="private"
+    )
     several.select(_opener(), files, sound, api_visibility="private", js=TO_TOP).success(
         judge, [sound, model], shown, show_progress_on=card, **options
     )
@@ -177,6 +183,7 @@ SHOWN_CLIP = (
 )
 """Brings the hash of the clip whose answer is on the page at this very key press."""
 
+TO_LABEL = "() => window.serPage.visit('label')"
 TO_TOP = "(...given) => (document.getElementById('clip')?.scrollIntoView({block: 'center'}), given)"
 SET_HEAT = "(share) => document.documentElement.style.setProperty('--heat', share / 100)"
 
@@ -318,6 +325,17 @@ def _undoer(services: Services) -> Callable[..., Any]:
         return _corrected(found, _predicted(held))
 
     return undo
+
+
+def _sender(services: Services) -> Callable[..., None]:
+    def send(held: CurrentClip | None, request: gr.Request) -> None:
+        who = services.identity.annotator(request)
+        try:
+            session.send_to_label(services, held, who, request.session_hash or "")
+        except PageError as error:
+            raise gr.Error(translated(str(error)), print_exception=False) from error
+
+    return send
 
 
 def _opener() -> Callable[..., str]:

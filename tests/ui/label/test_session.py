@@ -276,6 +276,17 @@ def test_a_visitor_hears_only_what_they_brought(labelling: LabelSession) -> None
     assert not [one for one in labelling.queue().leases.active() if one.session == "v"]
 
 
+def test_a_clip_that_is_sent_again_is_shown_again(labelling: LabelSession) -> None:
+    sha = bring(labelling, "s")
+    clip = shown(labelling)
+    assert clip.sha == sha
+    labelling.decide(ADA, "s", LabelDecision(clip.ticket, "label", "joy"))
+    after = labelling.advance(ADA, "s", blind=False)
+    assert after is None or after.sha != sha
+    assert bring(labelling, "s") == sha
+    assert shown(labelling).sha == sha
+
+
 def test_a_session_of_somebody_else_shows_nothing(labelling: LabelSession) -> None:
     clip = shown(labelling)
     assert labelling.current(ADA, "s") is clip

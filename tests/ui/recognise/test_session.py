@@ -9,8 +9,10 @@ import pytest
 
 from ser_core.audio import load, to_wav_bytes
 from ui.analysis import CurrentClip, analyse
+from ui.errors import PageError
+from ui.handover import MOST
 from ui.identity import Annotator
-from ui.recognise.session import OTHER_CLIP, correct, undo
+from ui.recognise.session import OTHER_CLIP, correct, send_to_label, undo
 from ui.services import Services
 
 ADA = Annotator("ada", may_write=True, may_suggest=True)
@@ -60,3 +62,37 @@ def test_a_visitor_suggests_and_cannot_undo(services: Services, held: CurrentCli
     assert "Kept as a suggestion" in found.status
     assert not found.undoable
     assert "Sign in" in undo(services, held, VISITOR, "page").status
+
+
+def test_a_clip_goes_to_the_label_tab_as_often_as_it_is_sent(
+    services: Services, held: CurrentClip
+) -> None:
+    send_to_label(services, held, ADA, "page")
+    waiting = services.handover.get("page")
+    assert waiting is not None
+    assert (waiting.sha256, waiting.name) == (held.sha256, held.name)
+    turn = services.handover.turn("page")
+    send_to_label(services, held, ADA, "page")
+    assert services.handover.turn("page") > turn
+    assert services.handover.get("another page") is None
+    assert services.store.events() == []
+
+
+def test_what_can_not_be_sent_is_refused_with_the_reason(
+    services: Services, held: CurrentClip
+) -> None:
+    with pytest.raises(PageError, match="Sign in"):
+        send_to_label(services, held, Annotator("nobody", reason="Sign in to label."), "page")
+    with pytest.raises(PageError, match="no clip to label"):
+        send_to_label(services, None, ADA, "page")
+    Path(held.path).write_bytes(b"another sound")
+    with pytest.raises(PageError, match="no longer on the server"):
+        send_to_label(services, held, ADA, "page")
+    assert services.handover.get("page") is None
+
+
+def test_few_clips_wait_for_pages_that_may_be_closed(services: Services, held: CurrentClip) -> None:
+    for number in range(MOST + 5):
+        send_to_label(services, held, ADA, str(number))
+    assert services.handover.get("4") is None
+    assert services.handover.get("5") is not None
