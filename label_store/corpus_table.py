@@ -172,10 +172,10 @@ class CorpusTable:
         keys = [*file.keys, *(other.keys if other else ())]
         state = self.store.state()
         views = [state.clip(key) for key in keys if key in state]
-        said = {span for view in views for span in (*view.annotations, *view.reviews)}
-        said |= {(one.start, one.end) for view in views for one in view.suggestions}
+        labelled = {span for view in views for span in (*view.annotations, *view.reviews)}
+        labelled |= {(one.start, one.end) for view in views for one in view.suggestions}
         some = self._base[next(iter(file.rows.values()))]
-        for start, end in sorted(said - file.rows.keys()):
+        for start, end in sorted(labelled - file.rows.keys()):
             part = replace(
                 some,
                 emotion="",
@@ -184,7 +184,7 @@ class CorpusTable:
                 end=float(end) if end else None,
             )
             file.rows[start, end] = self._append(part)
-        shown = said | file.listed or {WHOLE}
+        shown = labelled | file.listed or {WHOLE}
         for span, place in file.rows.items():
             row = self._laid_over(self._base[place], file, views)
             if span == WHOLE and not row.emotion and len(shown) > 1:  # labelled part by part

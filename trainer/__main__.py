@@ -24,7 +24,9 @@ from trainer.errors import (
     SettingsError,
     TrainerError,
 )
-from trainer.settings import Settings, preset, read_toml, with_encoder
+from trainer.presets import preset, with_encoder
+from trainer.settings import Settings
+from trainer.settings_file import read_toml
 
 if TYPE_CHECKING:
     from ser_core.corpora.sources import CorpusInfo

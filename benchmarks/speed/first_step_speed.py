@@ -29,7 +29,7 @@ CODE = """
 import os, sys, time
 from pathlib import Path
 from trainer.data.prepare import prepare
-from trainer.settings import preset
+from trainer.presets import preset
 from trainer.training.callbacks import Callbacks
 from trainer.training.fit import fit
 

@@ -36,7 +36,8 @@ from ser_core.device import autocast_dtype
 from ser_core.frontends import FeatureMap
 from trainer.data.batches import training_batches
 from trainer.data.prepare import Prepared, prepare
-from trainer.settings import Settings, preset
+from trainer.presets import preset
+from trainer.settings import Settings
 from trainer.training.callbacks import Callbacks
 from trainer.training.learner import make_optimizer
 from trainer.training.loop import Loop

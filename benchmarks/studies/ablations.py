@@ -26,8 +26,10 @@ from ser_core.files import write_text
 from trainer.errors import InterruptedRunError
 from trainer.evaluation.metrics import mean_over_corpora
 from trainer.experiments.study import Row, Study, Variant
+from trainer.presets import preset
 from trainer.reporting.tables import ReportTable
-from trainer.settings import Settings, preset, read_toml
+from trainer.settings import Settings
+from trainer.settings_file import read_toml
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "the recipe"

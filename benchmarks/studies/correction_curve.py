@@ -39,8 +39,9 @@ from trainer.data.corrections import Joined
 from trainer.data.embeddings import Embeddings, logits_of_states
 from trainer.data.prepare import Prepared, prepare
 from trainer.evaluation.middle_window import middle_window_uar
+from trainer.presets import preset
 from trainer.reporting.tables import ReportTable
-from trainer.settings import Settings, preset
+from trainer.settings import Settings
 from trainer.training.callbacks import Callbacks
 from trainer.training.depth import set_depth
 from trainer.training.loop import Loop

@@ -11,15 +11,9 @@ from trainer.__main__ import main
 from trainer.cli.flags import add_settings, help_of, read_text
 from trainer.cli.parser import build_parser
 from trainer.errors import SettingsError
-from trainer.settings import (
-    SETTINGS_PRESETS,
-    Settings,
-    preset,
-    read_toml,
-    spec,
-    specs,
-    with_encoder,
-)
+from trainer.presets import SETTINGS_PRESETS, preset, with_encoder
+from trainer.settings import Settings, spec, specs
+from trainer.settings_file import read_toml
 
 
 def test_every_setting_has_a_group_and_one_line_of_help() -> None:

@@ -19,9 +19,10 @@ from trainer.errors import SettingsError
 from trainer.experiments import study
 from trainer.experiments.study import Study, Variant
 from trainer.lifecycle.progress import at_work
+from trainer.presets import preset
 from trainer.reporting import report
 from trainer.reporting.tables import ReportTable
-from trainer.settings import Settings, preset
+from trainer.settings import Settings
 from trainer.training.callbacks import Callbacks
 from trainer.training.fit import fit
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from trainer.settings import ALIASES, SETTINGS_PRESETS, Spec, spec, specs
+from trainer.presets import SETTINGS_PRESETS
+from trainer.settings import ALIASES, Spec, spec, specs
 
 _METAVARS: dict[type, str] = {
     bool: "{yes,no}",

@@ -8,7 +8,7 @@ from functools import partial
 
 from trainer.cli.flags import add_settings
 from trainer.experiments.tune import SAMPLERS
-from trainer.settings import SETTINGS_PRESETS
+from trainer.presets import SETTINGS_PRESETS
 from trainer.training.tracking import TRACKERS
 
 

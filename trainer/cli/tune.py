@@ -17,7 +17,8 @@ from trainer.data.prepare import SPLIT_SETTINGS, Prepared, clips_key
 from trainer.errors import TuningError
 from trainer.experiments import tune
 from trainer.lifecycle.progress import ProgressFile, at_work
-from trainer.settings import Settings, to_toml
+from trainer.settings import Settings
+from trainer.settings_file import to_toml
 from trainer.training.fit import fit
 
 

@@ -23,7 +23,8 @@ from trainer.__main__ import main
 from trainer.data.prepare import Prepared
 from trainer.experiments import tune
 from trainer.lifecycle import versions
-from trainer.settings import SETTINGS_PRESETS, Settings
+from trainer.presets import SETTINGS_PRESETS
+from trainer.settings import Settings
 from trainer.training.fit import Trained
 
 Captured = pytest.CaptureFixture[str]

@@ -19,7 +19,8 @@ from trainer.evaluation.middle_window import middle_window_logits, row_logits
 from trainer.data.prepare import Prepared, prepare
 from trainer.data.feature_rows import batches_of_rows, make_rows, row_batches
 from trainer.data.feature_rows import statistics as take
-from trainer.settings import Settings, preset
+from trainer.settings import Settings
+from trainer.presets import preset
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 from ser_core.corpora.committed_sides import TABLES
 from trainer.data.prepare import prepare, require_sides
 from trainer.errors import DataError, SettingsError
-from trainer.settings import Settings, read_toml, to_toml
+from trainer.settings import Settings
+from trainer.settings_file import read_toml, to_toml
 from trainer.training.callbacks import Callbacks
 from trainer.training.fit import fit
 

@@ -23,7 +23,8 @@ from trainer.data.batches import examples
 from trainer.data.prepare import Prepared, prepare
 from trainer.errors import DataError, SettingsError
 from trainer.experiments.out_of_fold_head import out_of_fold_predictions
-from trainer.settings import Settings, preset
+from trainer.presets import preset
+from trainer.settings import Settings
 from trainer.training.callbacks import Callbacks
 from trainer.training.fit import fit
 

@@ -22,7 +22,8 @@ from trainer.data.corrections import Counted, new_labels
 from trainer.errors import SettingsError
 from trainer.experiments import out_of_fold
 from trainer.experiments.out_of_fold import OutOfFoldRun, run_out_of_fold
-from trainer.settings import Settings, preset
+from trainer.presets import preset
+from trainer.settings import Settings
 
 SPEAKERS = sorted(TABLES["cremad"])[:6]
 FLIPPED = "_IEO_ANG_XX.wav"

@@ -154,7 +154,8 @@ def test_each_backbone_gets_the_recipe_as_far_as_it_applies() -> None:
 
 
 def test_every_ablation_changes_the_recipe_and_can_be_trained() -> None:
-    from trainer.settings import preset, read_toml
+    from trainer.presets import preset
+    from trainer.settings_file import read_toml
 
     file = read_toml(ablations.ROOT / "models" / "default.toml")
     settings = preset(file.pop("preset")).with_values(file)
@@ -168,7 +169,8 @@ def test_every_ablation_changes_the_recipe_and_can_be_trained() -> None:
     ("model", "recipe"), [("default", "default_taught"), ("encoder", "encoder_second")]
 )
 def test_the_recipe_of_a_shipped_model_is_in_its_figures(model: str, recipe: str) -> None:
-    from trainer.settings import preset, read_toml
+    from trainer.presets import preset
+    from trainer.settings_file import read_toml
 
     file = read_toml(ablations.ROOT / "models" / f"{recipe}.toml")
     settings = preset(file.pop("preset")).with_values(file, recipe)
@@ -183,7 +185,8 @@ def test_the_recipe_of_a_shipped_model_is_in_its_figures(model: str, recipe: str
 
 @pytest.mark.parametrize("name", ["default", "default_second"])
 def test_the_recipes_before_it_are_settings(name: str) -> None:
-    from trainer.settings import preset, read_toml
+    from trainer.presets import preset
+    from trainer.settings_file import read_toml
 
     file = read_toml(ablations.ROOT / "models" / f"{name}.toml")
     settings = preset(file.pop("preset")).with_values(file, name)

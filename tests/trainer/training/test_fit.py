@@ -25,7 +25,8 @@ from trainer.data.batches import epoch_order, training_batches
 from trainer.data.decoded import DecodedClips
 from trainer.data.prepare import prepare
 from trainer.errors import DataError, DivergedError, InterruptedRunError, SettingsError
-from trainer.settings import SETTINGS_PRESETS, Settings, preset
+from trainer.presets import SETTINGS_PRESETS, preset
+from trainer.settings import Settings
 from trainer.training.callbacks import Callbacks
 from trainer.training.fit import fit
 from trainer.training.state import STATE

@@ -10,7 +10,8 @@ import torch
 
 from ser_core.checkpoints import checkpoint
 from trainer.errors import SettingsError
-from trainer.settings import SETTINGS_PRESETS, Settings
+from trainer.presets import SETTINGS_PRESETS
+from trainer.settings import Settings
 from trainer.training.callbacks import Callbacks
 from trainer.training.fit import fit
 from trainer.training.weight_interpolation import SHARES, choose, interpolated
