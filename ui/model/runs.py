@@ -66,6 +66,7 @@ class StartedRun:
         started: seconds since 1970.
         host: the machine it runs on; "" in a home of before it was noted.
         wish: what was asked; None in a home of before it was noted.
+        stopping: whether somebody asked it to end.
     """
 
     process: int
@@ -73,6 +74,7 @@ class StartedRun:
     started: float
     host: str = ""
     wish: TrainingRequest | None = None
+    stopping: bool = False
 
     @property
     def here(self) -> bool:
@@ -165,7 +167,6 @@ class Runs:
         self._paths = Home(services.home)
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
-        self._stopping = 0
 
     @property
     def log(self) -> Path:
@@ -210,7 +211,6 @@ class Runs:
         # The next page, should this one be killed, finds its run by this.
         started = StartedRun(child.pid, who.name, self._clock(), socket.gethostname(), wish)
         write_json(self._paths.page_run, asdict(started))
-        self._stopping = 0
 
     def go_on(self, who: Annotator) -> None:
         """Start the run again that was stopped or interrupted; it goes on from what it had saved.
@@ -242,7 +242,7 @@ class Runs:
             else:
                 with suppress(ProcessLookupError):  # it has just ended
                     os.kill(ours.process, signal.SIGTERM)
-            self._stopping = ours.process
+            write_json(self._paths.page_run, asdict(replace(ours, stopping=True)))
 
     def state(self) -> RunState:
         """Return how the run stands."""
@@ -269,10 +269,10 @@ class Runs:
             progress = None
         mine = self._child is not None and self._child.pid == ours.process
         if alive:
-            phase = "stopping" if self._stopping == ours.process else "running"
+            phase = "stopping" if ours.stopping else "running"
         elif mine and status == 0:
             phase = "done"
-        elif self._stopping == ours.process:
+        elif ours.stopping:
             phase = "stopped"
         elif progress is not None and progress.ended:
             phase = progress.phase
@@ -329,6 +329,7 @@ class Runs:
                     bool(wish["force"]),
                     str(wish["recipe"]),
                 ),
+                bool(held.get("stopping")),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
