@@ -116,7 +116,7 @@ def learned(services: Services, path: str | None, model: str, page: str) -> tupl
     try:
         return _learned(services, path, model, page)
     finally:
-        with contextlib.suppress(OSError):  # Gradio removes it within a day in any case
+        with contextlib.suppress(OSError):  # Gradio removes it within the hour in any case
             Path(path).unlink()
 
 

@@ -13,8 +13,10 @@ import gradio as gr
 from ui import api, keeping, language, model_choice, page_html, theme
 from ui.calls import CheckedBlocks
 from ui.identity import Identity
+from ui.lean_session import keep_sessions_lean
 from ui.request_guard import RequestGuard, RequestLimits
 from ui.services import CLIPS_AT_ONCE, Services
+from ui.temporary import KEPT_SECONDS, SWEEP_SECONDS
 
 TABS: tuple[tuple[str, str, str], ...] = (
     ("Recognise", "recognise", ""),
@@ -40,10 +42,8 @@ START = (
 )
 """Brings the tab that stood in the address when the page was opened."""
 
-DAY = 24 * 3600
-
 SESSIONS = 500
-"""Open pages whose state is kept; half a megabyte each. The oldest gives way."""
+"""Open pages whose state is kept. The oldest gives way."""
 
 
 def build_page(services: Services, *, sign_in: bool = False) -> gr.Blocks:
@@ -64,8 +64,12 @@ def build_page(services: Services, *, sign_in: bool = False) -> gr.Blocks:
         # What is chosen while this is on its way is not overwritten.
         return line, gr.skip() if chosen == model else chosen, kept
 
+    keep_sessions_lean()
     with CheckedBlocks(
-        title=page_html.TITLE, analytics_enabled=False, delete_cache=(3600, DAY), fill_width=True
+        title=page_html.TITLE,
+        analytics_enabled=False,
+        delete_cache=(round(SWEEP_SECONDS), round(KEPT_SECONDS)),
+        fill_width=True,
     ) as page:
         with gr.Row(elem_id="top"):
             with gr.Column(scale=3, min_width=280):

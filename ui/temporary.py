@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 KEPT_SECONDS = 3000.0
-"""How long a file to take away is kept, in seconds; swept every ten minutes, so gone in an hour."""
+"""How long an upload or a file to take away is kept, in seconds; swept every ten minutes, so gone
+in an hour."""
 
 SWEEP_SECONDS = 600.0
 _PREFIX = "studio-files-"

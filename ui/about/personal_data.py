@@ -21,8 +21,8 @@ PLACES = {
 }
 
 LOOKED_AT = (
-    "An upload or recording that nobody labels lives in a temporary folder and is deleted within a "
-    "day; files to download are deleted within the hour."
+    "An upload or recording that nobody labels lives in a temporary folder and is deleted within "
+    "the hour, as are files to download."
 )
 LABELLED = (
     "Only when you choose an emotion for it is a clip kept, together with your choice, your name "
