@@ -311,8 +311,9 @@ class Settings:
             )
         if self.augment or self.feature_augment or self.crop_seconds or self.mixup:
             raise SettingsError(
-                f"{self.balance} takes each clip's features once, before the training; leave "
-                "augment, feature_augment, crop_seconds and mixup out."
+                f"{self.balance} takes each clip's features once, before the training, so nothing "
+                "may change them in an epoch: set augment, feature_augment, crop_seconds and mixup "
+                "to nothing (--augment [] --feature-augment [] --crop-seconds [] --mixup 0)."
             )
 
     def _check_depth(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from ser_core.errors import SerError
+from ser_core.home import Home
 from ui import analysis, temporary
 from ui.services import CLIPS_AT_ONCE, Services
 
@@ -39,7 +40,11 @@ def build(services: Services) -> None:
         return predicted(services, audio, model)
 
     def clip_augmentation(audio: str, recipe: Any, seed: float = 0) -> tuple[str, Any]:
-        """Return the clip as WAV after a recipe of augmentations, and the parameters drawn."""
+        """Return the clip as WAV after a recipe of augmentations, and the parameters drawn.
+
+        A step that masks the picture which the model sees, and so leaves the WAV as it is, says
+        "acts_on": "picture" among what was drawn.
+        """
         return augmented(services, audio, recipe, int(seed or 0))
 
     predict, augment = ENDPOINTS
@@ -92,7 +97,9 @@ def _build_tools(services: Services) -> None:
             seed: of what is drawn, 0 or more.
 
         Returns:
-            JSON: drawn (the parameters), wav (the augmented clip as a data URL).
+            JSON: drawn (the parameters; a step that masks the picture which the model sees, and
+            so leaves the sound as it is, has "acts_on": "picture"), wav (the augmented clip as a
+            data URL).
         """
         try:
             steps = json.loads(recipe or "[]")
@@ -136,6 +143,9 @@ def predicted(services: Services, path: str | None, model: str | None = "") -> d
 def augmented(services: Services, path: str | None, recipe: Any, seed: int) -> tuple[str, Any]:
     """Return the path of the augmented WAV and what was drawn.
 
+    What was drawn is a recipe that draws exactly itself; a step in it that acts on the picture,
+    not on the WAV, says so.
+
     Raises:
         gr.Error: the clip or the recipe can't be used; the message says why.
     """
@@ -143,11 +153,13 @@ def augmented(services: Services, path: str | None, recipe: Any, seed: int) -> t
 
     from ser_core.audio import to_wav_bytes
     from ser_core.augment import Chain
+    from ser_core.augment.noises import noises_in
 
     try:
         if seed < 0:
             raise gr.Error(f"The seed is {seed}; 0 or more is expected.", print_exception=False)
-        chain = Chain.from_json(recipe if recipe is not None else [])
+        noises = noises_in(Home(services.home).noises)
+        chain = Chain.from_json(recipe if recipe is not None else [], noises)
         with services.long_clips.clip() as turns, turns.preparing():
             clip = analysis.decode(services, _given(path), turns)
             drawn = chain.draw(np.random.default_rng(seed), clip.samples, clip.sample_rate)
@@ -156,7 +168,10 @@ def augmented(services: Services, path: str | None, recipe: Any, seed: int) -> t
         raise gr.Error(str(error), print_exception=False) from error
     target = temporary.new_folder("augmented") / "augmented.wav"
     target.write_bytes(to_wav_bytes(changed, clip.sample_rate))
-    return str(target), drawn.to_json()
+    return str(target), [
+        step.to_json() | ({"acts_on": "picture"} if step.effect.kind == "feature" else {})
+        for step in drawn.steps
+    ]
 
 
 def _given(path: str | None) -> str:

@@ -306,7 +306,7 @@ def _step(item: Any, number: int) -> Step:
     fixed: dict[str, Any] = {}
     pairs: dict[str, dict[str, Any]] = {}
     for key, value in item.items():
-        if key in ("name", "p"):
+        if key in ("name", "p", "acts_on"):  # the last is said of what was drawn, never asked
             continue
         if key in beside:
             fixed[key] = _fixed(key, value, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from pathlib import Path
@@ -10,6 +11,22 @@ import numpy as np
 
 from ser_core.augment.effect import Samples
 from ser_core.errors import AugmentError
+
+
+def noises_in(folder: Path) -> NoiseFolder | None:
+    """Return a folder of recordings to mix in; None where there is none, or nothing in it yet.
+
+    It is read again when something comes or goes there.
+    """
+    return _noises_in(folder, folder.stat().st_mtime_ns) if folder.is_dir() else None
+
+
+@functools.lru_cache(maxsize=2)
+def _noises_in(folder: Path, stamp: int) -> NoiseFolder | None:
+    try:
+        return NoiseFolder(folder)
+    except AugmentError:  # nothing in it yet: the effect is not offered
+        return None
 
 
 class NoiseFolder:

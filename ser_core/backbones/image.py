@@ -20,6 +20,11 @@ from ser_core.backbones.masking import hide, hide_, masked_mean, pooled, strided
 from ser_core.errors import SpecificationError
 from ser_core.frontends.base import FeatureMap
 
+IMAGENET = "imagenet"
+"""What stands for torchvision's own weights where a path could be given."""
+
+PROBE_SECONDS = 5.0
+
 
 def adapt_first_convolution(old: nn.Conv2d, channels: int) -> nn.Conv2d:
     """Return a copy of ``old`` for ``channels`` inputs that keeps what its kernels respond to.
@@ -83,10 +88,13 @@ class ImageBackbone(Backbone):
                 f"{self.name} halves a picture five times and needs {self.least} bins or more; "
                 f"this map has {bins}. Take more bins or a sequence backbone."
             )
-        net = torchvision.models.get_model(
-            self.name, weights="DEFAULT" if weights == "imagenet" else None
-        )
-        if weights is not None and weights != "imagenet":
+        try:
+            net = torchvision.models.get_model(
+                self.name, weights="DEFAULT" if weights == IMAGENET else None
+            )
+        except OSError as error:  # of the network, or of the disk that the weights go to
+            raise _no_weights(self.name, str(error)) from error
+        if weights is not None and weights != IMAGENET:
             _load(net, Path(weights), self.name)
         if weights is None:
             _calm(net)
@@ -238,15 +246,52 @@ def _load(net: nn.Module, path: Path, name: str) -> None:
         ) from error
 
 
+def require_weights(name: str, weights: str) -> None:
+    """Refuse first weights that can't be had: asked before anything that takes long.
+
+    Args:
+        name: of the backbone.
+        weights: as `ImageBackbone` takes them.
+
+    Raises:
+        SpecificationError: the file is not there, or neither a copy nor the network is.
+    """
+    if weights != IMAGENET:
+        _require_file(Path(weights))
+        return
+    import httpx
+    from torchvision.models import get_model_weights
+
+    url = get_model_weights(name).DEFAULT.url  # type: ignore[attr-defined]
+    if (Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]).is_file():
+        return
+    try:
+        httpx.head(url, timeout=PROBE_SECONDS)
+    except httpx.HTTPError as error:
+        raise _no_weights(name, str(error)) from error
+
+
+def _no_weights(name: str, why: str) -> SpecificationError:
+    return SpecificationError(
+        f"The ImageNet weights of {name} are not on this machine and can't be fetched ({why}). Try "
+        "again with the network there, or give the path of a state dict of torchvision's "
+        f"{name} in place of “{IMAGENET}”."
+    )
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise SpecificationError(
+            f"There are no weights at {path}. Give a local file, or “{IMAGENET}” for the network's."
+        )
+
+
 def _read_state(path: Path) -> dict[str, Tensor]:
     """Read a state dict without unpickling code."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise SpecificationError(
-            f"There are no weights at {path}. Give a local file, or “imagenet” for the network's."
-        )
+    _require_file(path)
     try:
         if path.suffix == ".safetensors":
             state: dict[str, Tensor] = load_file(path)

@@ -20,6 +20,10 @@ TRAINED: tuple[str, ...] = ("none", "last", "all")
 WHISPER_PEAK = 0.5
 
 
+DEFAULT_SOURCE = "openai/whisper-base"
+"""The encoder that is taken where none is named."""
+
+
 class Encoder(FrontEnd):
     """The layers of a pretrained speech encoder, summed with learned weights, or all of them.
 
@@ -71,7 +75,7 @@ class Encoder(FrontEnd):
         *,
         sample_rate: int = 16_000,
         input_channels: int = 1,
-        source: str = "openai/whisper-base",
+        source: str = DEFAULT_SOURCE,
         config: Mapping[str, Any] | None = None,
         keep_layers: int = 0,
         peak: float | None = None,

@@ -56,6 +56,23 @@ def open_pretrained(source: str) -> Any:
     return encoder
 
 
+def require_source(source: str) -> None:
+    """Refuse an encoder that can't be had: asked before anything that takes long.
+
+    Args:
+        source: as `open_pretrained` takes it.
+
+    Raises:
+        SpecificationError: it is neither here nor, at the moment, on the Hub.
+    """
+    if not _only_local(source):
+        return
+    try:
+        _auto_config(source, True)
+    except (OSError, ValueError) as error:
+        raise _not_opened(source, True, error) from error
+
+
 def build_from_config(config: Mapping[str, Any], layers: int) -> Any:
     """Return the encoder that a configuration describes, with fresh weights.
 

@@ -20,6 +20,7 @@ from trainer.settings import Settings
 from trainer.training import parallel
 from trainer.training.callbacks import Callbacks
 from trainer.training.fit import fit, remember, require_trainable, run_name
+from trainer.training.new_model import require_pretrained
 
 
 def fit_verb(context: Context, settings: Settings, args: argparse.Namespace) -> int:
@@ -72,6 +73,7 @@ def fit_verb(context: Context, settings: Settings, args: argparse.Namespace) -> 
 
 def prepared_of(context: Context, settings: Settings, args: argparse.Namespace) -> Prepared:
     """Read, decode and divide the clips of a run, with its parent's emotions if it has one."""
+    require_pretrained(settings)
     emotions: tuple[str, ...] = ()
     if settings.start:
         parent = checkpoint.load(settings.start).specification

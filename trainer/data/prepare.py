@@ -248,6 +248,12 @@ def examples_by_side(
         for side in ("train", "validation", "test")
     }
     if settings.max_clips:
+        present = len({item.label for item in sides["train"]})
+        if settings.max_clips < present:
+            raise DataError(
+                f"max_clips is {settings.max_clips}, and the training clips are of {present} "
+                "emotions, of which each needs one at least; allow more"
+            )
         rng = np.random.default_rng(settings.seed)
         for side, most in (
             ("train", settings.max_clips),

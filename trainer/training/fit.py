@@ -41,7 +41,13 @@ from trainer.training.depth import set_depth
 from trainer.training.distillation import take_lessons, with_unlabelled
 from trainer.training.loop import Loop
 from trainer.training.more_heads import with_more_heads
-from trainer.training.new_model import new_model, scale, specify, versions
+from trainer.training.new_model import (
+    new_model,
+    require_pretrained,
+    scale,
+    specify,
+    versions,
+)
 from trainer.training.weight_interpolation import Interpolation, choose, interpolated
 
 
@@ -101,6 +107,7 @@ def fit(
         if parent is not None:
             trim = parent.specification.trim_silence
             settings = dataclasses.replace(settings, trim_silence=trim)
+        require_pretrained(settings)
         prepared = prepare(settings, cache, emotions=emotions, tick=tick)
     for note in prepared.notes:
         progress.log(f"note: {note}")

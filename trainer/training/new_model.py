@@ -11,10 +11,14 @@ from importlib.metadata import version as package_version
 import numpy as np
 import torch
 
-from ser_core.backbones import Backbone
+from ser_core.backbones import BACKBONES, Backbone
+from ser_core.backbones.image import ImageBackbone, require_weights
 from ser_core.checkpoints.model import Model, build
 from ser_core.checkpoints.specification import Specification
+from ser_core.frontends import FRONTENDS
 from ser_core.frontends.base import FeatureMap
+from ser_core.frontends.encoder import DEFAULT_SOURCE, Encoder
+from ser_core.frontends.encoder_source import require_source
 from ser_core.frontends.normalise import fit_corpus
 from trainer.data import batches
 from trainer.data.batches import Example
@@ -44,6 +48,25 @@ def specify(settings: Settings, prepared: Prepared, version: str) -> Specificati
         data_hash=batches.data_hash(prepared.sides),
         versions=versions(),
     )
+
+
+def require_pretrained(settings: Settings) -> None:
+    """Refuse weights that a model is to begin with and that can't be had, before anything is read.
+
+    Args:
+        settings: of the run; a checkpoint that it starts from holds its weights itself.
+
+    Raises:
+        SpecificationError: they are neither on this machine nor, at the moment, in reach.
+    """
+    if settings.start:
+        return
+    if settings.first_weights and issubclass(BACKBONES[settings.backbone], ImageBackbone):
+        require_weights(settings.backbone, settings.first_weights)
+    if issubclass(FRONTENDS[settings.frontend], Encoder):
+        parameters = settings.frontend_arguments()
+        if parameters.get("config") is None:
+            require_source(str(parameters.get("source", DEFAULT_SOURCE)))
 
 
 def versions() -> dict[str, str]:

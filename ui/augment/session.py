@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ser_core.audio import Audio
-from ser_core.augment import EFFECTS, FEATURE_EFFECTS, Chain, DrawnChain, NoiseFolder
+from ser_core.augment import EFFECTS, FEATURE_EFFECTS, Chain, DrawnChain
+from ser_core.augment.noises import noises_in
 from ser_core.errors import AugmentError
 from ser_core.home import Home
 from ui.services import Services
@@ -63,7 +63,7 @@ def change(
     """
     recognizer = recognizer or services.serving.recognizer
     working = open_clip(services, path, recognizer)
-    chain = Chain.from_json(recipe, noises(Home(services.home).noises))
+    chain = Chain.from_json(recipe, noises_in(Home(services.home).noises))
     clip = working.clip
     drawn = chain.draw(np.random.default_rng(seed), clip.samples, clip.sample_rate)
     samples = drawn.apply(clip.samples, clip.sample_rate)
@@ -86,28 +86,13 @@ def judge(
     return recognizer.predict(changed, runtime=runtime).to_json()
 
 
-def noises(folder: Path) -> NoiseFolder | None:
-    """Return the folder of background recordings, or None where there is none."""
-    if not folder.is_dir():
-        return None
-    return _noises(folder, folder.stat().st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=2)
-def _noises(folder: Path, stamp: int) -> NoiseFolder | None:
-    try:
-        return NoiseFolder(folder)
-    except AugmentError:  # nothing in it yet: the effect is not offered
-        return None
-
-
 def table(home: Path) -> list[dict[str, Any]]:
     """Return every effect with its sliders, as the page's editor needs them.
 
     Args:
         home: where a folder of background recordings may be.
     """
-    offered = noises(Home(home).noises) is not None
+    offered = noises_in(Home(home).noises) is not None
     return [
         {
             "name": effect.name,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,6 +137,36 @@ def test_weights_that_are_none_are_refused_and_never_run(
     assert not (tmp_path / "sprung").exists()
     with pytest.raises(SpecificationError, match="resnext50"):
         image("resnext50_32x4d", weights=str(files["densenet161"]))
+
+
+def test_imagenet_weights_out_of_reach_are_said_at_once_with_the_way_by_a_file(
+    tmp_path: Path,
+) -> None:
+    """In a process of its own, with no network and no copy of the weights."""
+    code = (
+        "from ser_core.backbones.image import ResNet50, require_weights\n"
+        "from ser_core.errors import SpecificationError\n"
+        "def refused(work):\n"
+        "    try: work()\n"
+        "    except SpecificationError as error: print(error)\n"
+        "refused(lambda: require_weights('resnet50', 'imagenet'))\n"
+        "refused(lambda: require_weights('resnet50', 'absent.pth'))\n"
+        "refused(lambda: ResNet50(channels=1, bins=32, classes=3, weights='imagenet'))\n"
+    )
+    nobody = "http://127.0.0.1:9"
+    environment = os.environ | {
+        "TORCH_HOME": str(tmp_path), "HTTPS_PROXY": nobody, "https_proxy": nobody,
+        "NO_PROXY": "", "no_proxy": "",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("Downloading")]
+    first, second, third = lines
+    for line in (first, third):
+        assert "ImageNet weights of resnet50 are not on this machine" in line
+        assert "give the path of a state dict" in line
+    assert "no weights at absent.pth" in second
 
 
 def test_too_few_bins_and_a_wrong_dropout_are_named() -> None:

@@ -25,6 +25,9 @@ def test_a_quick_try_draws_from_every_emotion(tiny_settings: Settings, tmp_path:
     assert Counter(item.label for item in taken) == dict.fromkeys(range(len(whole.emotions)), 1)
     again = prepare(few, tmp_path / "cache").sides["train"]
     assert [item.digest for item in again] == [item.digest for item in taken]
+    fewer = dataclasses.replace(few, max_clips=few.max_clips - 1)
+    with pytest.raises(DataError, match="of which each needs one at least"):
+        prepare(fewer, tmp_path / "cache")
 
 
 def test_an_emotion_that_only_others_have_is_named(tiny_settings: Settings, tmp_path: Path) -> None:

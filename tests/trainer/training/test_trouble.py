@@ -17,7 +17,7 @@ from label_store.store import LabelStore
 from ser_core.backbones.pooling import Pooling
 from ser_core.checkpoints import checkpoint
 from ser_core.corpora.committed_sides import TABLES
-from ser_core.errors import CheckpointError
+from ser_core.errors import CheckpointError, SpecificationError
 from trainer.__main__ import main
 from trainer.errors import DataError, OutOfMemoryError, StorageError
 from trainer.settings import Settings
@@ -146,3 +146,18 @@ def test_labels_of_another_version_leave_the_champion_alone(
     assert not (home / "models" / "champion.json").exists()
     assert [p.name for p in (home / "models").iterdir() if p.is_dir()] == ["runs"]
     assert [p.name for p in (home / "models" / "runs").iterdir()] == ["progress.json"]
+
+
+def test_first_weights_that_are_not_there_are_said_before_a_clip_is_read(
+    tiny_settings: Settings, tmp_path: Path
+) -> None:
+    wanted = {"backbone": "resnet50", "first_weights": str(tmp_path / "absent.pth")}
+    with pytest.raises(SpecificationError, match=r"absent\.pth"):
+        fit(tiny_settings.with_values(wanted), tmp_path / "m", tmp_path / "r", tmp_path / "cache")
+    encoder = {
+        "frontend": "encoder", "frontend_preset": "base", "backbone": "pooling",
+        "frontend_parameters": {"source": str(tmp_path / "none")}, "feature_augment": [],
+    }  # fmt: skip
+    with pytest.raises(SpecificationError, match="no folder"):
+        fit(tiny_settings.with_values(encoder), tmp_path / "m", tmp_path / "r", tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()

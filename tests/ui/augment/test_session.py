@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ser_core.audio import to_wav_bytes
-from ser_core.augment import EFFECTS, FEATURE_EFFECTS, RECIPES, Chain
+from ser_core.augment import EFFECTS, FEATURE_EFFECTS, RECIPES, Chain, noises
 from ser_core.errors import AudioError, AugmentError
 from ui import working_clip
 from ui.augment import html, session
@@ -144,7 +144,7 @@ def test_background_noise_is_offered_only_with_a_folder(tmp_path: Path) -> None:
     assert "background_noise" not in [one["name"] for one in session.table(tmp_path)]
     write(tmp_path / "noises" / "street.wav", np.full((1, 800), 0.1, np.float32))
     (tmp_path / "noises").touch()
-    session._noises.cache_clear()
+    noises._noises_in.cache_clear()
     assert "background_noise" in [one["name"] for one in session.table(tmp_path)]
 
 
