@@ -38,10 +38,15 @@ class CorpusFrame:
             place: of a row that is there, or the next one.
             row: as it stands.
         """
-        record = (
-            *(row.file_name, row.file_name.casefold(), row.emotion, row.corpus),
-            *(row.prediction.suspicion if row.prediction else -1.0, row.revision),
-            *(-1.0 if time is None else time for time in (row.start, row.end)),
+        record: _Record = (
+            row.file_name,
+            row.file_name.casefold(),
+            row.emotion,
+            row.corpus,
+            row.prediction.suspicion if row.prediction else -1.0,
+            row.revision,
+            -1.0 if row.start is None else row.start,
+            -1.0 if row.end is None else row.end,
             *(problem in row.problems for problem in PROBLEMS),
         )
         if place == len(self._records):
@@ -97,7 +102,8 @@ class CorpusFrame:
         """
         frame = self._frame(hidden)
         found: dict[str, dict[str, int]] = {
-            name: frame.groupby(name).size().to_dict() for name in ("emotion", "corpus")
+            name: {str(key): int(count) for key, count in frame.groupby(name).size().items()}
+            for name in ("emotion", "corpus")
         }
         totals = frame[list(PROBLEMS)].sum()
         found["problem"] = {name: int(totals[name]) for name in PROBLEMS if totals[name]}
