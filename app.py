@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,19 @@ def warm(services: Services) -> None:
         print(f"The model is not ready: {error}", file=sys.stderr, flush=True)
 
 
+def declare_lent_device(services: Services) -> None:
+    """On a ZeroGPU Space, mark what uses the device, and put the model there if that was asked.
+
+    The Space looks for both when the page is opened; anywhere else this does nothing.
+    """
+    from ser_core.device import asks_for_lent, lent_by_the_second
+
+    if lent_by_the_second():
+        import_module("ser_core.inference.zero_gpu")
+    if asks_for_lent(services.settings.device):
+        warm(services)
+
+
 def fold_in(services: Services) -> None:
     """Wait until what is kept elsewhere is here; a place out of reach holds up no page for long."""
     syncer = services.syncer
@@ -155,6 +169,7 @@ def main() -> int:
 
     page = build_page(services, sign_in=identity.space and "OAUTH_CLIENT_ID" in os.environ)
     page.queue(max_size=64, default_concurrency_limit=4)
+    declare_lent_device(services)
     fold_in(services)
     ended = threading.Event()
     threading.Thread(target=temporary.sweep_forever, args=(ended,), daemon=True).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 from ser_core.errors import SerError
@@ -10,14 +11,42 @@ if TYPE_CHECKING:
     import torch
 
 
+def lent_by_the_second() -> bool:
+    """Return whether this is a ZeroGPU Space: a GPU is lent to marked functions, and to them alone.
+
+    The package ``spaces`` is there on every Space of Gradio's; it knows of which kind one is.
+    """
+    if importlib.util.find_spec("spaces") is None:
+        return False
+    from spaces.config import Config
+
+    return bool(Config.zero_gpu)
+
+
+def asks_for_lent(wish: str) -> bool:
+    """Return whether predictions are to use the GPU that is lent by the second.
+
+    Only who asks for "cuda" gets it: on the processor a clip takes some 20 ms, while the loan of a
+    device takes seconds, of which each visitor has a few minutes a day.
+
+    Args:
+        wish: see `choose_device`.
+    """
+    return wish.startswith("cuda") and lent_by_the_second()
+
+
 def choose_device(wish: str = "auto") -> torch.device:
     """Return the device that ``wish`` names: "auto", "cpu", "cuda", "cuda:1", "mps".
+
+    On a ZeroGPU Space it is the processor: outside of marked functions no CUDA may be touched.
 
     Raises:
         SerError: the wish names something that this machine has not.
     """
     import torch
 
+    if lent_by_the_second():
+        return torch.device("cpu")
     if wish in ("", "auto"):
         if torch.cuda.is_available():
             return torch.device("cuda")

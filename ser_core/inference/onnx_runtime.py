@@ -8,7 +8,6 @@ without importing torch at all.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import math
 import os
 import sys
@@ -23,6 +22,7 @@ import numpy as np
 from ser_core import files
 from ser_core.checkpoints.calibration import softmax
 from ser_core.checkpoints.specification import Specification
+from ser_core.device import asks_for_lent, choose_device
 from ser_core.errors import CheckpointError
 from ser_core.inference.runtime import Lengths, Logits, Runtime, Samples
 
@@ -113,6 +113,10 @@ def open_runtime(
         CheckpointError: the checkpoint can't be read.
         SerError: the device is not there.
     """
+    if asks_for_lent(device):
+        from ser_core.inference.zero_gpu import LentRuntime
+
+        return Opened(LentRuntime(folder))
     if not on_processor(device):
         return _in_torch(load_model())
     stored = None if cache is None else Path(cache) / graph_name(folder, specification)
@@ -142,11 +146,8 @@ def on_processor(device: str) -> bool:
     """
     if device not in ("", "auto"):
         return device == "cpu"
-    # On a ZeroGPU Space the device shows itself to torch alone.
-    if not may_have_accelerator() and importlib.util.find_spec("spaces") is None:
+    if not may_have_accelerator():
         return True
-    from ser_core.device import choose_device
-
     return choose_device(device).type == "cpu"
 
 

@@ -15,7 +15,7 @@ from ser_core import audio
 from ser_core.audio import Audio
 from ser_core.checkpoints import calibration as calibrate
 from ser_core.checkpoints import checkpoint
-from ser_core.device import autocast_dtype, choose_device
+from ser_core.device import asks_for_lent, autocast_dtype, choose_device
 from ser_core.errors import SerError
 from ser_core.inference import abstention
 from ser_core.inference.dynamic_batching import DynamicBatching
@@ -83,11 +83,15 @@ class Recognizer:
         )
         in_onnx = isinstance(opened.runtime, OnnxRuntime)
         on_gpu = not in_onnx and not on_processor(device)
-        self.runtime: Runtime = DynamicBatching(
-            opened.runtime if in_onnx else self.torch_runtime(),
-            rows=ROWS_ON_GPU
-            if on_gpu
-            else max(1, round(SECONDS_AT_ONCE / held.specification.seconds)),
+        self.runtime: Runtime = (
+            opened.runtime  # each visitor's seconds of the device are counted apart
+            if asks_for_lent(device)
+            else DynamicBatching(
+                opened.runtime if in_onnx else self.torch_runtime(),
+                rows=ROWS_ON_GPU
+                if on_gpu
+                else max(1, round(SECONDS_AT_ONCE / held.specification.seconds)),
+            )
         )
         self.note = opened.note
         """Why a network runs in torch that might run faster, or ""."""

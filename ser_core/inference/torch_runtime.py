@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -59,13 +58,6 @@ def forward(
             else:
                 logits = model.backbone.head(model.backbone.pooled(shown) - offset)
         return logits.float().cpu(), embeddings.float().cpu()
-
-
-if importlib.util.find_spec("spaces") is not None:
-    # On a ZeroGPU Space only functions marked so get the device; elsewhere the mark does nothing.
-    import spaces
-
-    forward = spaces.GPU(forward)
 
 
 class TorchRuntime:
