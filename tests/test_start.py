@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def test_the_page_and_its_first_answer_import_no_torch(tmp_path: Path, repositor
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_a_page_that_is_slow_to_answer_opens_all_the_same(
+def test_a_page_that_is_slow_to_answer_opens_and_is_sent_compressed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gradio import networking
@@ -98,5 +99,14 @@ def test_a_page_that_is_slow_to_answer_opens_all_the_same(
         _, url, _ = page.launch(**launch_options(services), prevent_thread_lock=True, quiet=True)
         with urllib.request.urlopen(f"{url}config", timeout=60) as answer:
             assert answer.status == 200
+            assert answer.headers["content-encoding"] is None
+            plain = json.load(answer)
+        small = urllib.request.Request(f"{url}config", headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(small, timeout=60) as answer:
+            assert answer.headers["content-encoding"] == "gzip"
+            packed = answer.read()
+        whole = gzip.decompress(packed)
+        assert json.loads(whole)["components"] == plain["components"]
+        assert len(packed) < len(whole) / 4
     finally:
         page.close(verbose=False)

@@ -12,6 +12,7 @@ import gradio as gr
 
 from ui import api, keeping, language, model_choice, page_html, theme
 from ui.calls import CheckedBlocks
+from ui.compression import CompressedPage
 from ui.identity import Identity
 from ui.lean_session import keep_sessions_lean
 from ui.request_guard import RequestGuard, RequestLimits
@@ -171,8 +172,9 @@ def launch_options(services: Services) -> dict[str, Any]:
         same_site_cookies=not identity.space,  # a Space is shown in a frame of another site
         limits=RequestLimits(files=settings.files_at_once),
     )
+    small = Middleware(CompressedPage)
     return {
-        "app_kwargs": {"routes": [Route("/health", health)], "middleware": [guard]},
+        "app_kwargs": {"routes": [Route("/health", health)], "middleware": [guard, small]},
         "state_session_capacity": SESSIONS,
         "max_threads": 5 * CLIPS_AT_ONCE,  # so that full lines of clips keep no label waiting
         "server_name": settings.host,
