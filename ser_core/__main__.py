@@ -87,7 +87,9 @@ def predict(arguments: argparse.Namespace) -> int:
     files, passed = audio_files(arguments.paths)
     if passed:
         kinds = ", ".join(f"{count} {ending}" for ending, count in passed.most_common(8))
-        print(f"Passed over {passed.total()} files that are not audio: {kinds}", file=sys.stderr)
+        count = passed.total()
+        what = "1 file that is" if count == 1 else f"{count} files that are"
+        print(f"Passed over {what} not audio: {kinds}", file=sys.stderr)
     part, parts = arguments.shard
     files = files[(part - 1) * len(files) // parts : part * len(files) // parts]
     if not files:

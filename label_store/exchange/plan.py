@@ -58,12 +58,14 @@ class Located:
         clip: SHA-256 of its bytes.
         file_name, corpus: its name inside its corpus.
         remark: a sentence where the file is called otherwise than the row says, else "".
+        ended: its length in seconds, where the row's segment begins behind it; else None.
     """
 
     clip: str
     file_name: str
     corpus: str
     remark: str = ""
+    ended: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,9 @@ def plan(
             problems.append(place)
             continue
         if place is not None:
+            if place.ended is not None:
+                problems.append(_beyond(row, place.ended))
+                continue
             if place.remark:
                 problems.append(RowProblem(row.line, row.file_name, "wrong-name", place.remark))
             row = replace(row, file_name=place.file_name, corpus=place.corpus or row.corpus)
@@ -255,6 +260,14 @@ def _place(
             view = state.clip(keys[0])
             return Located(keys[0], view.file_name or row.file_name, view.corpus or row.corpus)
     return None
+
+
+def _beyond(row: LabelRow, seconds: float) -> RowProblem:
+    reason = (
+        f"The segment begins at {row.start or 0:g} s, and the recording ends at {seconds:.2f} s; "
+        "the row is left out."
+    )
+    return RowProblem(row.line, row.file_name, "beyond-the-end", reason)
 
 
 def _twice(row: LabelRow, first: LabelRow) -> RowProblem:

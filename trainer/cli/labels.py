@@ -103,6 +103,7 @@ def import_table(args: argparse.Namespace, settings: StoreSettings) -> int:
     Raises:
         StoreError: the table can't be read, or the disk did not take the labels.
     """
+    from ser_core.audio.length import ended_by
     from ser_core.corpora.base import content_hash
     from ser_core.corpora.lookup import FileLookup
     from ser_core.corpora.tables.names import NoMatch
@@ -131,7 +132,9 @@ def import_table(args: argparse.Namespace, settings: StoreSettings) -> int:
             if found.kind == "missing-file":
                 return None
             return RowProblem(row.line, row.file_name, found.kind, found.reason)
-        return Located(content_hash(found.path), found.name, found.corpus, found.remark)
+        segment = row.start is not None or row.end is not None
+        ended = ended_by(found.path, row.start) if segment else None
+        return Located(content_hash(found.path), found.name, found.corpus, found.remark, ended)
 
     made = plan(
         store,

@@ -13,6 +13,7 @@ from label_store.event import Saved
 from label_store.exchange import ImportPlan, LabelRow, LabelTable, Located, RowProblem, plan
 from label_store.fold import WHOLE
 from label_store.out_of_fold import OutOfFoldPredictions
+from ser_core.audio.length import ended_by
 from ser_core.corpora.lookup import FileLookup, FoundFile
 from ser_core.corpora.tables.names import NoMatch
 from ser_core.corpora.tables.words import read_mapping, read_word
@@ -337,7 +338,11 @@ class CorpusTableService:
                     return None
                 return RowProblem(row.line, row.file_name, found.kind, found.reason)
             sha = self.services.catalogue.hash_of(files[found.corpus, found.name])
-            return Located(sha, found.name, found.corpus, found.remark) if sha else None
+            if not sha:
+                return None
+            segment = row.start is not None or row.end is not None
+            ended = ended_by(found.path, row.start) if segment else None
+            return Located(sha, found.name, found.corpus, found.remark, ended)
 
         return plan(
             self.services.store, table, who.name, lambda word: read_word(word, known).emotion,

@@ -615,4 +615,5 @@ TEXTS: dict[str, str] = {
     "The same as row {row}; it counts once.": "Dasselbe wie Zeile {row}; es zählt einmal.",
     "Row {row} says {first}, this one {second}; neither is taken.": "Zeile {row} sagt {first}, diese {second}; keine wird übernommen.",
     "“{word}” is not an emotion; the row is left out.": "„{word}“ ist keine Emotion; die Zeile wird ausgelassen.",
+    "The segment begins at {start} s, and the recording ends at {end} s; the row is left out.": "Der Abschnitt beginnt bei {start} s, und die Aufzeichnung endet bei {end} s; die Zeile wird ausgelassen.",
 }

@@ -615,4 +615,5 @@ TEXTS: dict[str, str] = {
     "The same as row {row}; it counts once.": "To samo co wiersz {row}; liczy się raz.",
     "Row {row} says {first}, this one {second}; neither is taken.": "Wiersz {row} mówi {first}, ten {second}; żaden nie jest przyjmowany.",
     "“{word}” is not an emotion; the row is left out.": "„{word}” nie jest emocją; wiersz jest pomijany.",
+    "The segment begins at {start} s, and the recording ends at {end} s; the row is left out.": "Odcinek zaczyna się w {start} s, a nagranie kończy się w {end} s; wiersz jest pomijany.",
 }

@@ -12,7 +12,12 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from ser_core.corpora.tables.addresses import file_of
-from ser_core.corpora.tables.columns import find_columns, fold_heading, headless_columns
+from ser_core.corpora.tables.columns import (
+    find_columns,
+    fold_heading,
+    headless_columns,
+    is_audio_name,
+)
 from ser_core.corpora.tables.row import SpeechTable, TableProblem, TableRow
 from ser_core.corpora.tables.text import decode
 from ser_core.corpora.tables.times import segment
@@ -58,14 +63,16 @@ def read_delimited(data: bytes, name: str, chosen: Mapping[str, str] | None = No
     if audacity and not chosen:
         stem = PurePosixPath(name.replace("\\", "/")).name
         return _audacity_table(lines, re.sub(r"\.[^.]+$", "", stem), notes)
+    headless = {} if chosen or _heading_like(head) else headless_columns([*sample, head]) or {}
     try:
+        if headless and is_audio_name(head[headless["file_name"]]):  # what would be lost is a row
+            raise ColumnError(f"{name}: its first row names a file.", tuple(head))
         places, guessed = find_columns(head, sample, chosen or {}, name)
     except ColumnError:
-        everything = [cells for _, cells in lines[:200]]
-        places = headless_columns(everything) or {}
-        if chosen or not places or _heading_like(head):
+        if not headless:
             raise
-        body, head, guessed = lines, [""] * len(head), [f"{name}: read as a table without heading."]
+        places, body = headless, lines
+        head, guessed = [""] * len(head), [f"{name}: read as a table without heading."]
     rows: list[TableRow] = []
     problems: list[TableProblem] = []
     for number, cells in body:

@@ -95,6 +95,16 @@ def test_headings_and_separators_as_people_write_them(data: bytes) -> None:
     assert emotions.canonical(row.emotion.removeprefix("female_")) == "joy"
 
 
+@pytest.mark.parametrize("row", ["u0.wav|happy", "u0.wav,happy,a sentence", "1;u0.wav;hapyy"])
+def test_the_first_row_of_a_table_without_a_heading_is_a_row(row: str) -> None:
+    others = "".join(
+        row.replace("u0", f"u{n}").replace("hapyy", "happy") + "\n" for n in range(1, 5)
+    )
+    table = read_bytes(f"{row}\n{others}".encode(), "plain.csv")
+    assert [one.file_name for one in table.rows] == [f"u{n}.wav" for n in range(5)]
+    assert "without heading" in " ".join(table.notes)
+
+
 def test_a_heading_that_nothing_tells_is_chosen_by_a_person() -> None:
     data = b"take,how\na1,cheery\nb2,grumpy\n"
     with pytest.raises(ColumnError) as refused:

@@ -88,6 +88,28 @@ def test_segments_go_from_a_table_through_import_and_correction_to_export(
     ]
 
 
+def test_a_segment_behind_the_end_is_left_out_with_its_reason(
+    service: CorpusTableService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("Filename,Start,End,Emotion\ntalk.wav,5,6,fear\ntalk.wav,2,9,joy\n")
+    made, text, _ = previewed(service, ADA, str(table))
+    assert made is not None
+    assert [one.row.start for one in made.changes] == [2.0]
+    assert "begins at 5 s, and the recording ends at 3.00 s" in text
+    # A header that tells less than the file holds, as of a recorder that was switched off.
+    talk = service.services.home / "corpora" / "talks" / "talk.wav"
+    data = talk.read_bytes()
+    at = data.index(b"data") + 4
+    talk.write_bytes(data[:at] + (2_000).to_bytes(4, "little") + data[at + 4 :])
+    made, text, _ = previewed(service, ADA, str(table))
+    assert made is not None
+    assert [one.row.start for one in made.changes] == [2.0]
+    words = ["import", str(table), "--dry-run"]
+    assert main(words, {"SER_HOME": str(service.services.home)}) == 0
+    assert "1 × beyond the end, for example row 2: talk.wav" in capsys.readouterr().out
+
+
 def test_an_annotators_segments_are_rows_beside_the_clip_and_go_when_they_are_undone(
     service: CorpusTableService,
 ) -> None:
