@@ -248,7 +248,7 @@ def test_17_corpora_that_are_too_small_say_what_is_missing(make: Make, tmp_path:
         except (DataError, SerError) as error:
             said[folder.name] = f"{error}"
     assert "it holds no corpus" in said["empty"]
-    assert "of 1 speakers" in said["one_speaker"]
+    assert "of 1 speaker (" in said["one_speaker"]
     assert "--scheme random" in said["one_speaker"]
     assert "of 2 speakers" in said["two_speakers"]
     assert "3 or more are needed" in said["few"]

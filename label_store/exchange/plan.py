@@ -194,6 +194,8 @@ def _canonical(
         return None
     if not emotion:
         reason = f"“{row.emotion[:40]}” is not an emotion; the row is left out."
+        if row.emotion == "-":  # what stands for an empty cell
+            reason = "The row names no emotion; it is left out."
         problems.append(RowProblem(row.line, row.file_name, "no-emotion", reason))
         return None
     return replace(row, emotion=emotion, corpus=row.corpus or corpus)
@@ -275,6 +277,11 @@ def _twice(row: LabelRow, first: LabelRow) -> RowProblem:
         reason = f"The same as row {first.line}; it counts once."
         return RowProblem(row.line, row.file_name, "duplicate", reason)
     reason = f"Row {first.line} says {first.emotion}, this one {row.emotion}; neither is taken."
+    if row.annotator != first.annotator:
+        reason += (
+            " They are of two annotators: let rows that name an annotator stay theirs, "
+            "--keep-annotators on the command line."
+        )
     return RowProblem(row.line, first.file_name, "conflicting-duplicate", reason)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from ser_core.audio import AUDIO_ENDINGS
@@ -117,10 +118,30 @@ def read(
         raise CorpusError(f"“{name}” is not a corpus known here. Known are: {', '.join(READERS)}.")
     path = Path(folder)
     opened = open_corpus(path, None if cache is None else Path(cache))
+    label = path.stem if path.is_file() else path.name
     if name is not None:
-        return READERS[name].read(opened)
-    reader = _by_name(path.stem if path.is_file() else path.name) or _by_name(opened.name)
-    return (reader or _detect(opened)).read(opened)
+        return _called(READERS[name].read(opened), opened.name, label)
+    reader = _by_name(label) or _by_name(opened.name)
+    return _called((reader or _detect(opened)).read(opened), opened.name, label)
+
+
+def _called(reading: Reading, folder: str, label: str) -> Reading:
+    """Return a reading under the name of its archive, not of the folder it was unpacked into.
+
+    That name holds the archive's hash, and labels and speakers go by their corpus's name.
+    """
+    if reading.corpus != folder or folder == label:
+        return reading
+
+    def renamed(clip: Clip) -> Clip:
+        family = label if clip.family == folder else clip.family
+        return replace(clip, corpus=label, family=family) if clip.corpus == folder else clip
+
+    problems = tuple(
+        replace(one, corpus=label) if one.corpus == folder else one for one in reading.problems
+    )
+    clips, unlabelled = (tuple(map(renamed, some)) for some in (reading.clips, reading.unlabelled))
+    return Reading(label, clips, problems, unlabelled)
 
 
 def read_all(
@@ -175,7 +196,7 @@ def read_folders(
             reader = known or _detect(opened)
             if names is not None and not {reader.name, label} & set(names):
                 continue
-            readings.append((opened, reader.read(opened)))
+            readings.append((opened, _called(reader.read(opened), opened.name, label)))
             found |= {reader.name, label}
         except CorpusError as error:
             if names is not None and (known is not None or label in names):

@@ -181,16 +181,20 @@ def require_sides(prepared: Prepared, scheme: str) -> None:
     if not empty:
         return
     items = [item for side in SIDES for item in prepared.sides[side]]
-    people = prepared.people or sorted({item.clip.person for item in items})
+    known = prepared.people or sorted({item.clip.person for item in items})
+    people = [person for person in known if person]
     some = ", ".join(people[:5]) + (", ..." if len(people) > 5 else "")
+    who = f"of {len(people)} {'speaker' if len(people) == 1 else 'speakers'} ({some})"
+    if not people:
+        who = "of speakers who are not known (a table's column Speaker names them)"
     help_ = (
         f"--scheme kfold --folds {min(5, len(people))} gives each side some of them"
         if len(people) >= 3
         else "--scheme random divides the clips of the same voices, and its figures are too good"
     )
     raise DataError(
-        f"the {' and the '.join(empty)} side of the split “{scheme}” is empty: {len(items)} clips "
-        f"of {len(people)} speakers ({some}); 3 or more are needed, one for each side. Add "
+        f"the {' and the '.join(empty)} side of the split “{scheme}” is empty: {len(items)} "
+        f"{'clip' if len(items) == 1 else 'clips'} {who}; 3 or more are needed, one for each side. Add "
         f"speakers, or choose another scheme: {help_}"
     )
 

@@ -111,8 +111,8 @@ def fit(
         prepared = prepare(settings, cache, emotions=emotions, tick=tick)
     for note in prepared.notes:
         progress.log(f"note: {note}")
-    require_sides(prepared, settings.scheme)
     _log_problems(prepared.problems, progress)
+    require_sides(prepared, settings.scheme)
     if parent is None:
         batches.check(prepared.sides["train"], prepared.emotions)
         specification = specify(settings, prepared, folder.name)

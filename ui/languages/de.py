@@ -616,4 +616,6 @@ TEXTS: dict[str, str] = {
     "Row {row} says {first}, this one {second}; neither is taken.": "Zeile {row} sagt {first}, diese {second}; keine wird übernommen.",
     "“{word}” is not an emotion; the row is left out.": "„{word}“ ist keine Emotion; die Zeile wird ausgelassen.",
     "The segment begins at {start} s, and the recording ends at {end} s; the row is left out.": "Der Abschnitt beginnt bei {start} s, und die Aufzeichnung endet bei {end} s; die Zeile wird ausgelassen.",
+    "The row names no emotion; it is left out.": "Die Zeile nennt keine Emotion; sie wird ausgelassen.",
+    "Row {row} says {first}, this one {second}; neither is taken. They are of two annotators: let rows that name an annotator stay theirs, --keep-annotators on the command line.": "Zeile {row} sagt {first}, diese {second}; keine wird übernommen. Sie stammen von zwei Annotierenden: Lassen Sie Zeilen mit einem Namen bei dieser Person, auf der Kommandozeile mit --keep-annotators.",
 }

@@ -616,4 +616,6 @@ TEXTS: dict[str, str] = {
     "Row {row} says {first}, this one {second}; neither is taken.": "Wiersz {row} mówi {first}, ten {second}; żaden nie jest przyjmowany.",
     "“{word}” is not an emotion; the row is left out.": "„{word}” nie jest emocją; wiersz jest pomijany.",
     "The segment begins at {start} s, and the recording ends at {end} s; the row is left out.": "Odcinek zaczyna się w {start} s, a nagranie kończy się w {end} s; wiersz jest pomijany.",
+    "The row names no emotion; it is left out.": "Wiersz nie podaje emocji; jest pomijany.",
+    "Row {row} says {first}, this one {second}; neither is taken. They are of two annotators: let rows that name an annotator stay theirs, --keep-annotators on the command line.": "Wiersz {row} mówi {first}, ten {second}; żaden nie jest przyjmowany. Pochodzą od dwóch adnotatorów: zostaw wiersze z nazwiskiem przy tej osobie, w wierszu poleceń: --keep-annotators.",
 }

@@ -138,7 +138,7 @@ class FileIndex:
 def _several(names: list[str]) -> NoMatch:
     options = tuple(sorted(names))
     shown = ", ".join(options[:3]) + (" …" if len(options) > 3 else "")
-    reason = f"{len(options)} files fit: {shown} Name the folder too."
+    reason = f"{len(options)} files fit: {shown}. Name the folder too."
     return NoMatch("ambiguous-name", reason, options)
 
 

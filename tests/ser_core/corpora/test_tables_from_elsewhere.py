@@ -296,6 +296,14 @@ def test_archives_loose_tables_and_wrong_places(tmp_path: Path) -> None:
         archive.writestr("mine/a.wav", b"sound")
     (reading,) = read_all(root, cache=tmp_path / "cache")
     assert clips(reading) == {"a": "joy"}
+    with zipfile.ZipFile(root / "flat.zip", "w") as archive:
+        archive.writestr("labels.csv", "Filename,Emotion,Speaker\nb.wav,joy,ann\nc.wav,,ann\n")
+        archive.writestr("b.wav", b"sound")
+        archive.writestr("c.wav", b"sounds")
+    flat, _ = read_all(root, cache=tmp_path / "cache")
+    assert (flat.corpus, flat.clips[0].corpus, flat.clips[0].person) == ("flat", "flat", "flat/ann")
+    assert {one.corpus for one in (*flat.problems, *flat.unlabelled)} == {"flat"}
+    (root / "flat.zip").unlink()
     put(root, "u1.wav")
     (root / "labels.csv").write_text("Filename,Emotion\nu1.wav,fear\n")
     loose = read_all(root, cache=tmp_path / "cache")[0]

@@ -38,6 +38,24 @@ def test_an_emotion_that_only_others_have_is_named(tiny_settings: Settings, tmp_
     assert "clips left out, the model doesn't have it" in left[0]
 
 
+def test_clips_of_unknown_speakers_and_what_was_left_out_are_said_before_the_refusal(
+    tiny_settings: Settings, tiny_corpora: Path, tmp_path: Path
+) -> None:
+    sounds = sorted(tiny_corpora.rglob("*.wav"))
+    folder = tmp_path / "corpora" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "a.wav").write_bytes(sounds[0].read_bytes())
+    (folder / "labels.csv").write_text("Filename,Emotion\na.wav,joy\ngone.wav,joy\n")
+    settings = dataclasses.replace(tiny_settings, corpora=str(tmp_path / "corpora"))
+    lines: list[str] = []
+    with pytest.raises(DataError, match="1 clip of speakers who are not known"):
+        fit(
+            settings, tmp_path / "m", tmp_path / "r", tmp_path / "cache",
+            progress=Callbacks(log=lines.append),
+        )  # fmt: skip
+    assert any("gone.wav" in line for line in lines)
+
+
 def test_too_few_speakers_say_how_many_and_what_helps(
     tiny_settings: Settings, speech: ModuleType, tmp_path: Path
 ) -> None:

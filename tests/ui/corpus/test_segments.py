@@ -174,6 +174,12 @@ def test_a_contradicted_segment_leaves_the_others_of_its_file(
     made, text, _ = previewed(service, ADA, str(table))
     assert "neither is taken" in text
     assert [(one.row.start, one.row.emotion) for one in made.changes] == [(1.0, "fear")]
+    assert "two annotators" not in text
+    # Two people's labels are no contradiction, once each row is its annotator's.
+    table.write_text("Filename,Emotion,Annotator\nplain.wav,fear,ann\nplain.wav,joy,ben\n")
+    assert "of two annotators" in previewed(service, ADA, str(table))[1]
+    made, text, _ = previewed(service, ADA, str(table), keep_annotators=True)
+    assert [one.row.annotator for one in made.changes] == ["ann", "ben"]
 
 
 def test_a_name_corrected_to_an_unlabelled_file_is_one_row(service: CorpusTableService) -> None:
