@@ -258,7 +258,9 @@ def status(args: argparse.Namespace, settings: StoreSettings) -> int:
     emotions = Specification.from_json(text).emotions
     found = standing(store, CorpusSides.of(_readings(settings.home)), emotions)
     state = store.state()
-    print(f"{len(state)} events, {found.total} labels by {_annotators(store)} annotators.")
+    people = _annotators(store)
+    by = "1 annotator" if people == 1 else f"{people} annotators"
+    print(f"{len(state)} events, {found.total} labels by {by}.")
     print("\n".join(found.lines()))
     for report in store.reports:
         print(f"{report.file}: {report.reason}")

@@ -240,7 +240,7 @@ def join(
         elif any(side == "test" for side, _ in places):
             left_out[TEST_SPEAKER] += 1
         elif places and done & set(places):
-            left_out[SUPERSEDED] += 1
+            _supersede(label, left_out)
         elif not places:
             clip = dataclasses.replace(clip, path=path or clip.path)
             file = find(label.corpus, label.file_name) if speakers and label.corpus else None
@@ -357,22 +357,33 @@ def _add(
     people = {item.clip.person: side for side, items in sides.items() for item in items}
     digests, problems = prepared.decoded.prepare([clip for clip, _, _ in fresh])
     broken = {problem.name: problem for problem in problems}
+    taken: set[str] = set()
     for clip, label, target in fresh:
         if clip.key in broken or clip.path not in digests:
             kind = broken[clip.key].kind if clip.key in broken else "broken-audio"
             left_out[kind.replace("-", " ")] += 1
             continue
+        digest = segment_digest(digests[clip.path], clip)
+        if digest in taken:
+            _supersede(label, left_out)
+            continue
+        taken.add(digest)
         known = people.get(clip.person)
         side = known or side_of_label(clip, _group(clip, label, session))
         if side == "test":
             left_out[TEST_SPEAKER] += 1
             continue
-        digest = segment_digest(digests[clip.path], clip)
         sides[side].append(Example(clip, digest, target, weight if side == "train" else 1.0))
         added[side] += 1
         if side == "train":
             corrected.add(digest)
     return added
+
+
+def _supersede(label: ConsensusLabel, left_out: Counter[str]) -> None:
+    """Count a label whose clip has another; a table's row that was renamed is nobody's label."""
+    if label.annotators:
+        left_out[SUPERSEDED] += 1
 
 
 def _group(clip: Clip, label: ConsensusLabel, session: Callable[[str], str]) -> str:

@@ -143,6 +143,8 @@ def standing(
         reason = _reason(store, label, path, corpora, emotions, speakers)
         if not reason and path is not None:
             place = (path, label.start, label.end)
+            if place in done and not label.annotators:
+                continue  # a table's row that was renamed: nobody's label, and the clip has one
             reason = SUPERSEDED if place in done else ""
             done.add(place)
         (left_out.setdefault(reason, []) if reason else trains).append(label.file_name)

@@ -27,6 +27,11 @@ from ui.out_of_fold import OutOfFoldFile, Stamp
 from ui.predictions import ClipPrediction, PredictionCache, out_of_sample, worthwhile
 from ui.services import Services
 
+OF_THE_LABEL = frozenset(
+    {"unknown-emotion", "other-emotion", "conflicting-duplicate", "unlisted", "no-emotion"}
+)
+"""Kinds of problems of a row that a label by a person ends."""
+
 ASK_MOST = 400
 """Most clips that the model is asked about in one go."""
 
@@ -170,6 +175,12 @@ class CorpusTableService:
             row.corpus, row.file_name, path, row.emotion, sha256=row.clip,
             start=row.start, end=row.end,
         )  # fmt: skip
+
+    def reason(self, row: CorpusRow) -> str:
+        """Return what the corpus's reader found wrong with a row; "" once a person mended it."""
+        source = self.source(row)
+        mended = row.revision and row.emotion in EMOTIONS and row.emotion != source.emotion
+        return "" if mended and source.kind in OF_THE_LABEL else source.problem
 
     def clip_of(self, row: CorpusRow) -> tuple[str, Source]:
         """Return the hash and place of a row's sound.

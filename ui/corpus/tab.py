@@ -137,7 +137,7 @@ def view(
     except PageError as error:
         return query, page_html.status(str(error), "refused"), ""
     page = service.page(query)
-    reasons = {row.key: service.source(row).problem for row in page.rows}
+    reasons = {row.key: service.reason(row) for row in page.rows}
     text = html.table(page, query, reasons, playing=playing, note=(changed, status))
     trouble = service.folds.trouble()
     listing = service.services.catalogue.listing()

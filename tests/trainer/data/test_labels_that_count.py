@@ -124,6 +124,15 @@ def test_a_rename_is_believed_by_the_trainer(
     made = joined(prepared, store, root)
     fresh = [item for items in made.prepared.sides.values() for item in items]
     assert (root / "mine" / "right.wav", "joy") in {(i.clip.path, i.clip.emotion) for i in fresh}
+    # A person's own label of that clip goes before the table's word, and is the only one.
+    sha = store.keep_clip((root / "mine" / "right.wav").read_bytes(), ".wav")
+    label(store, "right.wav", "sadness", clip=sha)
+    made = joined(prepared, store, root)
+    of_clip = [i for items in made.prepared.sides.values() for i in items if i.digest == sha]
+    assert [item.clip.emotion for item in of_clip] == ["sadness"]
+    assert made.left_out == {}
+    found = standing(store, CorpusSides.of(read_all(root)), EMOTIONS)
+    assert (found.trains, found.total) == (1, 1)
 
 
 def test_segments_are_learned_and_never_the_whole_file(

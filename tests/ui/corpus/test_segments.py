@@ -18,7 +18,7 @@ from ui.clip_cache import ClipCache
 from ui.corpus.adjudication import Adjudication
 from ui.corpus.exchange import applied, exported, previewed
 from ui.corpus.session import CorpusTableService
-from ui.corpus.tab import acted, batched
+from ui.corpus.tab import acted, batched, view
 from ui.identity import Annotator
 from ui.services import Services
 
@@ -79,7 +79,7 @@ def test_segments_go_from_a_table_through_import_and_correction_to_export(
 
     home = str(service.services.home)
     assert main(["status"], {"SER_HOME": home}) == 0
-    assert "2 events, 2 labels by 1 annotators." in capsys.readouterr().out
+    assert "2 events, 2 labels by 1 annotator." in capsys.readouterr().out
     with Path(exported(service, ADA, "csv")[0]).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(one["Start"], one["End"], one["Emotion"]) for one in rows] == [
@@ -230,3 +230,20 @@ def test_two_labels_of_a_corpus_for_one_file_stay_two_rows(service: CorpusTableS
         ("fear", ()),
         ("joy", ("duplicate",)),
     ]
+
+
+def test_what_was_wrong_with_an_emotion_is_not_said_of_its_correction(
+    service: CorpusTableService,
+) -> None:
+    folder = service.services.home / "corpora" / "mine"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.wav").write_bytes(to_wav_bytes(voice(0.8), 16_000) + name.encode())
+    (folder / "labels.csv").write_text("Filename,Emotion\na.wav,Joyy\nb.wav,Saad\n")
+    query = TableQuery(corpus="mine")
+    assert "“Joyy” is not an emotion" in view(service, ADA, query, "")[1]
+    row = found(service)["a.wav", None, None]
+    service.correct(ADA, "s", row.key, row.head, emotion="joy")
+    text = view(service, ADA, query, "")[1]
+    assert "“Joyy” is not an emotion" not in text
+    assert "“Saad” is not an emotion" in text
