@@ -11,6 +11,7 @@ from label_store.errors import StoreError
 from label_store.event import LabelEvent, Saved
 from label_store.fold import WHOLE, ClipView, Span, State, span_of
 from label_store.store import ANY, LabelStore, _Any
+from label_store.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,21 @@ class Dispute:
 
 
 def disputes(
-    state: State, trusted: Collection[str] | None = None, *, settled: bool = False
+    state: State, trusted: Trust | Collection[str] | None = None, *, settled: bool = False
 ) -> list[Dispute]:
     """Return what annotators differ on, ties and the least agreed first.
 
     Args:
         state: the store's state.
-        trusted: annotators whose annotations and decisions count; None = all.
+        trusted: whose annotations and decisions count, or their names; None = everybody's.
         settled: those that a review or an adjudication has decided, instead of the open ones.
     """
+    trust = Trust.of(trusted)
     found = [
         one
         for view in state.clips()
         for span in view.annotations
-        if (one := _dispute(view, span, trusted)) is not None and bool(one.decision) == settled
+        if (one := _dispute(view, span, trust)) is not None and bool(one.decision) == settled
     ]
     return sorted(
         found,
@@ -73,17 +75,17 @@ def disputes(
     )
 
 
-def _dispute(view: ClipView, span: Span, trusted: Collection[str] | None) -> Dispute | None:
+def _dispute(view: ClipView, span: Span, trust: Trust) -> Dispute | None:
     annotations = sorted(
         (name, entry.emotion)
         for name, entry in view.annotations.get(span, {}).items()
-        if trusted is None or name in trusted
+        if trust.counts(entry)
     )
     emotions = [emotion for _, emotion in annotations]
     if len(set(emotions)) < 2:
         return None
     review = view.reviews.get(span)
-    counts = review is not None and (trusted is None or review.annotator in trusted)
+    counts = review is not None and trust.counts(review)
     start, end = seconds(span)
     return Dispute(
         view.key,
@@ -104,7 +106,7 @@ def find_dispute(
     state: State, key: str, start: float | None = None, end: float | None = None
 ) -> Dispute | None:
     """Return what annotators differ on in a clip or a segment of it, decided or not; None = no."""
-    return _dispute(state.clip(key), span_of(start, end), None)
+    return _dispute(state.clip(key), span_of(start, end), Trust())
 
 
 def adjudicate(
@@ -167,21 +169,23 @@ class AlphaBeforeAfter:
     after: float | None
 
 
-def alpha_before_after(state: State, trusted: Collection[str] | None = None) -> AlphaBeforeAfter:
+def alpha_before_after(
+    state: State, trusted: Trust | Collection[str] | None = None
+) -> AlphaBeforeAfter:
     """Return how far annotators agree, before and after adjudication.
 
     Args:
         state: the store's state.
-        trusted: annotators whose annotations and decisions count; None = all.
+        trusted: whose annotations and decisions count, or their names; None = everybody's.
     """
     before: list[list[str]] = []
     after: list[list[str]] = []
+    trust = Trust.of(trusted)
     for view in state.clips():
-        given = [
-            emotion for name, emotion in view.whole().items() if trusted is None or name in trusted
-        ]
+        annotations = view.annotations.get(WHOLE, {}).values()
+        given = [entry.emotion for entry in annotations if trust.counts(entry)]
         review = view.reviews.get(WHOLE)
-        counts = review is not None and (trusted is None or review.annotator in trusted)
+        counts = review is not None and trust.counts(review)
         before.append(given)
         after.append([review.emotion] * len(given) if review is not None and counts else given)
     return AlphaBeforeAfter(krippendorff_alpha(before), krippendorff_alpha(after))

@@ -1,4 +1,4 @@
-"""Whose labels train, how many gold clips are mixed in, and when a clip has enough labels.
+"""Whose labels train, which gold clips come before and among the others, when labels are enough.
 
 All of it stands in ``labels/people.json``.
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +21,36 @@ from label_store.errors import SaveError, StoreError
 FILE: Final = "people.json"
 GOLD_SHARE: Final = 0.05
 MOST_GOLD: Final = 0.5
+MOST_PRACTICE: Final = 200
+LEAST_RIGHT: Final = 0.5
 LEAST_CERTAIN: Final = 0.5
 MOST_CERTAIN: Final = 0.99
 """Between which shares "certain enough" may be set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """What is asked of annotators before their labels count.
+
+    Attributes:
+        clips: gold clips to be answered, 1 or more.
+        share: of the latest so many answers, how many have to be right, 0.5..1.
+        since: number of the event after which labels count only from those who passed.
+    """
+
+    clips: int
+    share: float
+    since: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.clips <= MOST_PRACTICE:
+            raise StoreError(
+                f"A practice round of {self.clips} clips; 1 to {MOST_PRACTICE} were expected."
+            )
+        if not LEAST_RIGHT <= self.share <= 1:
+            raise StoreError(
+                f"A practice round with {self.share} right; {LEAST_RIGHT} to 1 was expected."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +62,7 @@ class AnnotatorSettings:
         gold_share: share of shown clips that are gold, 0..0.5.
         enough: from which certainty of its consensus on a clip has enough labels, 0.5..0.99;
             None = that is not asked.
+        practice: what is asked before labels count; None = nothing.
         changed_by, changed: who set it last, and when (UTC, ISO 8601); "" = nobody yet.
     """
 
@@ -43,6 +71,7 @@ class AnnotatorSettings:
     changed_by: str = ""
     changed: str = ""
     enough: float | None = None
+    practice: Practice | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.gold_share <= MOST_GOLD:
@@ -79,6 +108,7 @@ def read_annotator_settings(folder: Path) -> AnnotatorSettings:
             str(values["changed"]),
             # Versions before did not ask.
             None if values.get("enough") is None else float(values["enough"]),
+            _practice(values.get("practice")),
         )
     except FileNotFoundError:
         return AnnotatorSettings()
@@ -89,6 +119,12 @@ def read_annotator_settings(folder: Path) -> AnnotatorSettings:
         ) from error
 
 
+def _practice(values: Any) -> Practice | None:
+    if values is None:
+        return None
+    return Practice(int(values["clips"]), float(values["share"]), int(values["since"]))
+
+
 def write_annotator_settings(
     folder: Path,
     trusted: Collection[str] | None,
@@ -96,13 +132,14 @@ def write_annotator_settings(
     *,
     by: str,
     enough: float | None = None,
+    practice: Practice | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AnnotatorSettings:
-    """Set who is trusted, how many gold clips are mixed in, and when a clip has enough labels.
+    """Set who is trusted, how gold clips are used, and when a clip has enough labels.
 
     Args:
         folder: the store's ``labels`` folder.
-        trusted, gold_share, enough: see `AnnotatorSettings`.
+        trusted, gold_share, enough, practice: see `AnnotatorSettings`.
         by: who sets it.
         clock: seconds since 1970.
 
@@ -112,11 +149,12 @@ def write_annotator_settings(
     """
     now = datetime.fromtimestamp(clock(), UTC).isoformat(timespec="seconds")
     names = None if trusted is None else frozenset(trusted)
-    made = AnnotatorSettings(names, gold_share, by, now.replace("+00:00", "Z"), enough)
+    made = AnnotatorSettings(names, gold_share, by, now.replace("+00:00", "Z"), enough, practice)
     values = {
         "trusted": None if names is None else sorted(names),
         "gold_share": gold_share,
         "enough": enough,
+        "practice": None if practice is None else asdict(practice),
         "changed_by": made.changed_by,
         "changed": made.changed,
     }
@@ -129,16 +167,3 @@ def write_annotator_settings(
             "make the folder writable or free some space."
         ) from error
     return made
-
-
-def who_counts(folder: Path, asked: Collection[str] | None = None) -> Collection[str] | None:
-    """Return the annotators whose labels train: those asked for, else those set here; None = all.
-
-    Args:
-        folder: the store's ``labels`` folder.
-        asked: names given for one run, which go over what is set; None = none given.
-
-    Raises:
-        StoreError: the file is damaged.
-    """
-    return read_annotator_settings(folder).trusted if asked is None else asked

@@ -13,6 +13,7 @@ from label_store.errors import StoreError
 from label_store.fold import ClipView, Span
 from label_store.journal import JournalEntry
 from label_store.store import LabelStore, Until
+from label_store.trust import Trust
 
 Method = Literal["majority", "dawid-skene"]
 
@@ -112,7 +113,7 @@ class _Item:
 
 def consensus(
     store: LabelStore,
-    trusted: Collection[str] | None = None,
+    trusted: Trust | Collection[str] | None = None,
     *,
     min_annotations: int = 1,
     method: Method = "majority",
@@ -126,7 +127,7 @@ def consensus(
 
     Args:
         store: where the annotations are.
-        trusted: annotators that count; None = all that may write.
+        trusted: whose annotations count, or the names of those annotators; None = everybody's.
         min_annotations: fewer annotations than this leave a clip open (a review stands alone);
             1 or more.
         method: ``majority``, or ``dawid-skene`` which weighs annotators by their confusions.
@@ -143,7 +144,7 @@ def consensus(
         raise StoreError(f"“{method}” is not a method. Known are: majority, dawid-skene.")
     state = store.state(until)
     views = state.clips() if keys is None else map(state.clip, keys)
-    items = _items(views, trusted)
+    items = _items(views, Trust.of(trusted))
     shares = _shares(items, method)
     paths = store.clips.paths() if keys is None else _paths(store, keys)
     labels: list[ConsensusLabel] = []
@@ -174,17 +175,17 @@ def _paths(store: LabelStore, keys: Collection[str]) -> dict[str, Path]:
     return {key: path for key, path in found if path is not None}
 
 
-def _items(views: Iterable[ClipView], trusted: Collection[str] | None) -> list[_Item]:
+def _items(views: Iterable[ClipView], trust: Trust) -> list[_Item]:
     items = []
     for view in views:
         for span in sorted({*view.annotations, *view.reviews}):
             item = _Item(view, span)
             for name, entry in sorted(view.annotations.get(span, {}).items()):
-                if trusted is None or name in trusted:
+                if trust.counts(entry):
                     item.annotations[name] = entry.emotion
                     item.take(entry)
             review = view.reviews.get(span)
-            if review is not None and (trusted is None or review.annotator in trusted):
+            if review is not None and trust.counts(review):
                 item.review, item.reviewer = review.emotion, review.annotator
                 # It decides alone, also about what stands beside the emotion.
                 item.second_emotions, item.intensities = [], []

@@ -27,10 +27,14 @@ ACTIONS: Final = (
     "adjudicate",
     "suggest",
     "forget",
+    "pass",
 )
 """What an event may be. Only ``suggest`` is open to visitors, and it never trains anything;
-``review`` decides on a suggestion, ``adjudicate`` settles what annotators differ on, and ``forget``
-is written by `label_store.forget` alone."""
+``review`` decides on a suggestion, ``adjudicate`` settles what annotators differ on, ``forget`` is
+written by `label_store.forget` alone, and ``pass`` says that somebody passed the practice round."""
+
+OF_A_PERSON: Final = frozenset({"forget", "pass"})
+"""Actions that are about a person, not about what a clip expresses."""
 
 COLUMNS: Final = (
     "number",
@@ -190,7 +194,7 @@ def check(event: LabelEvent) -> None:
     for word in (*words, *(event.probabilities or ())):
         if _MARKUP.search(word):
             raise EventError(f"“{word[:60]}” is not an emotion word: it contains <, > or &.")
-    if event.action == "forget":
+    if event.action in OF_A_PERSON:
         return
     if not event.clip and not event.file_name:
         raise EventError("An event needs a clip or, where the file is missing, a file name.")

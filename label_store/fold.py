@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+from label_store.event import OF_A_PERSON
 from label_store.journal import JournalEntry
 
 Span = tuple[str, str]
@@ -113,7 +114,14 @@ def _apply(clip: ClipView, entry: JournalEntry, decided: set[str]) -> None:
 
 
 class State:
-    """What stands after a run of events; grows by one event in constant time."""
+    """What stands after a run of events; grows by one event in constant time.
+
+    Attributes:
+        entries: the events in order.
+        by_id: id -> event.
+        undone: ids of events that were taken back.
+        passed: annotator -> number of the event with which they passed the practice round.
+    """
 
     def __init__(self) -> None:
         self._clear()
@@ -122,6 +130,7 @@ class State:
         self.entries: list[JournalEntry] = []
         self.by_id: dict[str, JournalEntry] = {}
         self.undone: set[str] = set()
+        self.passed: dict[str, int] = {}
         self._clips: defaultdict[str, list[JournalEntry]] = defaultdict(list)
         self._views: dict[str, ClipView] = {}
         self._renamed_names: dict[str, str] = {}
@@ -149,8 +158,10 @@ class State:
         clips, views = self._clips, self._views
         for entry in fresh:
             key = entry.clip or self.key_of(entry)
-            if entry.action == "forget":
-                continue  # it is about a person or a recording, not about what a clip expresses
+            if entry.action in OF_A_PERSON:  # not about what a clip expresses
+                if entry.action == "pass":
+                    self.passed.setdefault(entry.annotator, entry.number)
+                continue
             clips[key].append(entry)
             if views:
                 views.pop(key, None)
@@ -208,6 +219,7 @@ class State:
     def last(self, matches: Callable[[JournalEntry], bool]) -> JournalEntry | None:
         """Return the latest matching event that was not undone and undoes none, or None."""
         for entry in reversed(self.entries):
-            if entry.action != "undo" and entry.event_id not in self.undone and matches(entry):
+            lasts = entry.action == "undo" or entry.action in OF_A_PERSON
+            if not lasts and entry.event_id not in self.undone and matches(entry):
                 return entry
         return None

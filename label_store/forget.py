@@ -345,7 +345,12 @@ def _elsewhere(store: LabelStore, scrubber: Scrubber) -> None:
         by = now_called(held.changed_by)
         if (trusted, by) != (held.trusted, held.changed_by):
             write_annotator_settings(
-                store.folder, trusted, held.gold_share, by=by, enough=held.enough
+                store.folder,
+                trusted,
+                held.gold_share,
+                by=by,
+                enough=held.enough,
+                practice=held.practice,
             )
     from label_store.gold import rename_markers
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from label_store.annotators import FILE as ANNOTATORS_FILE
-from label_store.annotators import who_counts
 from label_store.crowd import CrowdRatings, rate_clips, whole_annotations
 from label_store.errors import StoreError
+from label_store.trust import Trust, who_counts
 from ui.annotation_settings import read_annotators
 from ui.catalogue import Source
 from ui.out_of_fold import OutOfFoldFile
@@ -118,12 +118,10 @@ class CrowdReader:
         services = self._services
         level = read_annotators(services).enough
         try:
-            trusted = who_counts(services.store.folder)
+            trusted = who_counts(services.store)
         except StoreError:  # said where annotators are set; nobody's labels are thrown out for it
-            trusted = None
-        annotations = whole_annotations(
-            services.store.state(), lambda one: trusted is None or one.annotator in trusted
-        )
+            trusted = Trust()
+        annotations = whole_annotations(services.store.state(), trusted.counts)
         clips, unread = self._clips()
         ratings = rate_clips(
             {clip: given for clip, given in annotations.items() if clip in clips},

@@ -14,7 +14,6 @@ from label_store import LabelEvent, LabelStore, LabelTableError, SaveError, Stor
 from label_store.annotators import (
     AnnotatorSettings,
     read_annotator_settings,
-    who_counts,
     write_annotator_settings,
 )
 from label_store.candidate import Candidate, QueueSettings
@@ -22,6 +21,7 @@ from label_store.consensus import consensus
 from label_store.gold import FILE, GoldClip, mark, read_gold, scores, unmark
 from label_store.queue import LabelQueue
 from label_store.reliability import wilson
+from label_store.trust import who_counts
 
 CLIPS = [hashlib.sha256(bytes([n])).hexdigest() for n in range(60)]
 GOLD = CLIPS[:10]
@@ -176,14 +176,16 @@ def test_the_interval_holds_the_share(right: int, more: int) -> None:
 
 
 def test_who_is_trusted_is_kept_in_one_place(tmp_path: Path) -> None:
-    assert read_annotator_settings(tmp_path) == AnnotatorSettings()
-    made = write_annotator_settings(tmp_path, {"ben", "ada"}, 0.1, by="ada", clock=lambda: 0.0)
-    assert made == read_annotator_settings(tmp_path)
+    store = LabelStore(tmp_path)
+    folder = store.folder
+    assert read_annotator_settings(folder) == AnnotatorSettings()
+    made = write_annotator_settings(folder, {"ben", "ada"}, 0.1, by="ada", clock=lambda: 0.0)
+    assert made == read_annotator_settings(folder)
     assert (made.trusted, made.gold_share) == ({"ada", "ben"}, 0.1)
     assert (made.changed_by, made.changed) == ("ada", "1970-01-01T00:00:00Z")
-    assert who_counts(tmp_path) == {"ada", "ben"}
-    assert who_counts(tmp_path, ["eve"]) == ["eve"]
-    assert write_annotator_settings(tmp_path, set(), 0.0, by="ada").trusted == frozenset()
+    assert who_counts(store).names == {"ada", "ben"}
+    assert who_counts(store, ["eve"]).names == {"eve"}
+    assert write_annotator_settings(folder, set(), 0.0, by="ada").trusted == frozenset()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"trusted": 7}', '{"trusted": [1]}', "\0"])

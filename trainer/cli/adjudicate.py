@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from label_store.adjudication import Dispute, adjudicate, alpha_before_after, disputes
-from label_store.annotators import who_counts
 from label_store.cli.settings import StoreSettings, Verbs
 from label_store.errors import EventError, StoreError
 from label_store.store import LabelStore
+from label_store.trust import who_counts
 
 
 def add(verbs: Verbs) -> None:
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, settings: StoreSettings) -> int:
         StoreError: no such dispute, or several; no annotator; or the disk did not take it.
     """
     store = LabelStore(settings.home)
-    trusted = who_counts(store.folder)
+    trusted = who_counts(store)
     if args.clip is None:
         waiting = disputes(store.state(), trusted)
         for one in waiting:
@@ -46,10 +46,16 @@ def run(args: argparse.Namespace, settings: StoreSettings) -> int:
         return 0
     if not args.emotion or not args.annotator:
         raise StoreError("A decision needs CLIP, EMOTION and --annotator NAME. Nothing was saved.")
-    if trusted is not None and args.annotator not in trusted:
+    if not trusted.trusts(args.annotator):
         raise StoreError(
-            f"{args.annotator} is not among the trusted annotators ({', '.join(sorted(trusted))}), "
+            f"{args.annotator} is not among the trusted annotators "
+            f"({', '.join(sorted(trusted.names or ()))}), "
             "so the decision would not count. Nothing was saved."
+        )
+    if not trusted.counts_from_now(args.annotator):
+        raise StoreError(
+            f"{args.annotator} has not passed the practice round, so the decision would not count. "
+            "Nothing was saved."
         )
     known = disputes(store.state(), trusted) + disputes(store.state(), trusted, settled=True)
     saved = adjudicate(

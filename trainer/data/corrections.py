@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from label_store.consensus import Consensus, ConsensusLabel, consensus
-from label_store.annotators import who_counts
 from label_store.store import LabelStore
+from label_store.trust import Trust, who_counts
 from ser_core.corpora.clip import Clip, Problem, segment_key
 from ser_core.corpora.lookup import FileLookup, FoundFile
 from ser_core.emotions import canonical
@@ -31,13 +31,12 @@ from trainer.data.labelled_clips import (
     OPEN_REASONS,
     SUPERSEDED,
     TEST_SPEAKER,
-    UNTRUSTED,
     Speakers,
     clip_of,
     side_of_label,
     spoken_by,
     unknown_emotion,
-    untrusted_labels,
+    uncounted_labels,
 )
 from trainer.data.prepare import Prepared
 from trainer.errors import DataError
@@ -92,15 +91,14 @@ def _plural(word: str, count: int) -> str:
     return word if count == 1 else f"{word}s"
 
 
-def untrusted(store: LabelStore, trusted: Collection[str] | None) -> dict[str, int]:
-    """Count the labels of annotators who are not trusted, by the reason that a summary shows.
+def uncounted(store: LabelStore, trusted: Trust | Collection[str] | None) -> dict[str, int]:
+    """Count the labels that don't count, by the reason that a summary shows.
 
     Args:
         store: the labels.
-        trusted: annotators that count; None = all.
+        trusted: whose annotations count, or the names of those annotators; None = everybody's.
     """
-    others = len(untrusted_labels(store, trusted))
-    return {UNTRUSTED: others} if others else {}
+    return {reason: len(names) for reason, names in uncounted_labels(store, trusted).items()}
 
 
 def new_labels(
@@ -142,31 +140,28 @@ def arrived(
 
 @dataclass(frozen=True)
 class Counted:
-    """Whose labels counted in a run: names (None = everybody's), and the annotations a clip needed."""
+    """Whose labels counted in a run (None = everybody's), and the annotations a clip needed."""
 
-    trusted: frozenset[str] | None = None
+    trusted: Trust | frozenset[str] | None = None
     min_annotations: int = 1
 
     @classmethod
     def of(cls, store: LabelStore, asked: Collection[str] | None, min_annotations: int) -> Counted:
-        """Return whose labels count now; without ``asked`` the store's own list says so."""
-        names = who_counts(store.folder, asked)
-        return cls(None if names is None else frozenset(names), min_annotations)
+        """Return whose labels count now; without ``asked`` the store's own settings say so."""
+        return cls(who_counts(store, asked), min_annotations)
 
     @classmethod
     def from_json(cls, values: Any) -> Counted | None:
         """Read what `to_json` gave; None where a run did not write it down."""
         if not isinstance(values, dict):
             return None
-        names = values.get("trusted")
         # Runs of older versions wrote min_votes.
         needed: Any = values.get("min_annotations", values.get("min_votes", 1))
-        return cls(None if names is None else frozenset(names), int(needed))
+        return cls(Trust.from_json(values), int(needed))
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a run's record."""
-        names = None if self.trusted is None else sorted(self.trusted)
-        return {"trusted": names, "min_annotations": self.min_annotations}
+        return Trust.of(self.trusted).to_json() | {"min_annotations": self.min_annotations}
 
     def emotions(
         self, store: LabelStore, until: int | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from label_store.consensus import ConsensusLabel
 from label_store.store import LabelStore
+from label_store.trust import Trust
 from ser_core.corpora.clip import Clip, Problem, segment_key
 from ser_core.corpora.committed_sides import TABLES, Side
 from ser_core.corpora.grouping import person_of, rank
@@ -28,6 +29,7 @@ OPEN_REASONS = {
     "unsure": "the annotators are too unreliable to decide",
 }
 UNTRUSTED = "by annotators who are not trusted"
+PRACTISING = "made before its annotator passed the practice round"
 SUPERSEDED = "the clip has another label, made after its file came"
 FEWEST_ALONE = 30
 """Labels that are needed to learn without any corpus."""
@@ -141,26 +143,31 @@ def spoken_by(clip: Clip, path: Path | None, label: ConsensusLabel, speakers: Sp
     return dataclasses.replace(clip, speaker=speaker, family=family)
 
 
-def untrusted_labels(
-    store: LabelStore, trusted: Collection[str] | None, keys: Collection[str] | None = None
-) -> list[str]:
-    """Return the file names of labels that only annotators gave who are not trusted.
+def uncounted_labels(
+    store: LabelStore,
+    trusted: Trust | Collection[str] | None,
+    keys: Collection[str] | None = None,
+) -> dict[str, list[str]]:
+    """Return reason -> file names of labels that don't count, whoever else labelled the clip.
 
     Args:
         store: the labels.
-        trusted: annotators that count; None = all.
+        trusted: whose annotations count, or the names of those annotators; None = everybody's.
         keys: only these clips, by key; None = all.
     """
-    if trusted is None:
-        return []
+    trust = Trust.of(trusted)
+    if trust == Trust():
+        return {}
     state = store.state()
-    return [
-        view.file_name
-        for view in (state.clips() if keys is None else map(state.clip, keys))
-        for span in {*view.annotations, *view.reviews}
-        if not any(name in trusted for name in view.annotations.get(span, ()))
-        and not (span in view.reviews and view.reviews[span].annotator in trusted)
-    ]
+    found: dict[str, list[str]] = {}
+    for view in state.clips() if keys is None else map(state.clip, keys):
+        for span in {*view.annotations, *view.reviews}:
+            given = list(view.annotations.get(span, {}).values())
+            given += [view.reviews[span]] if span in view.reviews else []
+            if not any(map(trust.counts, given)):
+                practising = any(trust.trusts(entry.annotator) for entry in given)
+                found.setdefault(PRACTISING if practising else UNTRUSTED, []).append(view.file_name)
+    return found
 
 
 def session_of(store: LabelStore, clip_hash: str) -> str:

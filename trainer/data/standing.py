@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from label_store.annotators import who_counts
 from label_store.consensus import ConsensusLabel, consensus
 from label_store.store import LabelStore
+from label_store.trust import who_counts
 from ser_core.corpora.clip import Problem, Reading
 from ser_core.corpora.committed_sides import Side
 from ser_core.corpora.lookup import FileLookup, FoundFile
@@ -20,7 +20,6 @@ from trainer.data.labelled_clips import (
     OPEN_REASONS,
     SUPERSEDED,
     TEST_SPEAKER,
-    UNTRUSTED,
     Speakers,
     clip_of,
     renamed_rows,
@@ -29,7 +28,7 @@ from trainer.data.labelled_clips import (
     side_of_label,
     spoken_by,
     unknown_emotion,
-    untrusted_labels,
+    uncounted_labels,
 )
 
 TOO_FEW_ALONE = f"there is no corpus, and {FEWEST_ALONE} labels are needed to learn from them alone"
@@ -122,7 +121,7 @@ def standing(
     Raises:
         StoreError: the list of trusted annotators is damaged.
     """
-    names = who_counts(store.folder, trusted)
+    names = who_counts(store, trusted)
     found = consensus(store, names, min_annotations=min_annotations, keys=keys)
     renamed = renamed_rows(store, corpora.problems) if keys is None else []
     speakers = row_speakers(store, corpora.problems)
@@ -153,9 +152,7 @@ def standing(
     for one in found.open:
         reason = OPEN_REASONS.get(one.reason, one.reason)
         left_out.setdefault(reason, []).append(one.file_name)
-    others = untrusted_labels(store, names, keys)
-    if others:
-        left_out[UNTRUSTED] = others
+    left_out |= uncounted_labels(store, names, keys)
     return LabelStanding(len(trains), {reason: tuple(names) for reason, names in left_out.items()})
 
 

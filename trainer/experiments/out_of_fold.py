@@ -20,7 +20,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from label_store.annotators import who_counts
 from label_store.consensus import ConsensusLabel, consensus
 from label_store.out_of_fold import (
     FILE,
@@ -31,6 +30,7 @@ from label_store.out_of_fold import (
 )
 from label_store.scores import label_issues
 from label_store.store import LabelStore
+from label_store.trust import who_counts
 from ser_core.checkpoints.calibration import Calibration
 from ser_core.corpora.clip import Clip
 from ser_core.corpora.splits import Splits, split
@@ -117,7 +117,7 @@ def run_out_of_fold(
     settings = dataclasses.replace(settings, scheme="kfold", fold=0, held_out="")
     with at_work(home, "out-of-fold predictions", clock=clock) as file:
         store = LabelStore(Home(home).root)
-        found = consensus(store, who_counts(store.folder))
+        found = consensus(store, who_counts(store))
         require_readable(store, progress)
         sides, decoded, classes, usable = _folds(
             home, settings, store, found.labels, progress, tick

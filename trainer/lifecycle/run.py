@@ -142,7 +142,7 @@ def run_once(
         specification = checkpoint.load(start).specification
         settings = dataclasses.replace(settings, start=str(start))
         joined = _joined(home, settings, store, found, specification.emotions, find, tick)
-        joined = joined.with_left_out(corrections.untrusted(store, counted.trusted))
+        joined = joined.with_left_out(corrections.uncounted(store, counted.trusted))
         progress.log(joined.sentence())
         data_hash = batches.data_hash(joined.prepared.sides)
         last = _last_run(home)

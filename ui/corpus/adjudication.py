@@ -13,10 +13,10 @@ from label_store.adjudication import (
     disputes,
     find_dispute,
 )
-from label_store.annotators import read_annotator_settings
 from label_store.corpus_rows import row_key
 from label_store.errors import NothingToUndoError, StoreError
 from label_store.event import Saved
+from label_store.trust import who_counts
 from ser_core.emotions import canonical
 from ui.clip_cache import ClipCache, PreparedClip
 from ui.corpus.annotators import require_reviewer
@@ -92,7 +92,7 @@ class Adjudication:
             StoreError: the list of trusted annotators is damaged.
         """
         require_reviewer(who)
-        trusted = read_annotator_settings(self._store.folder).trusted
+        trusted = who_counts(self._store)
         state = self._store.state()
         return AdjudicationOverview(
             tuple(disputes(state, trusted)),
@@ -183,11 +183,16 @@ class Adjudication:
             raise PageError("There is no decision of yours here to undo.") from None
 
     def _require_trusted(self, who: Annotator) -> None:
-        trusted = read_annotator_settings(self._store.folder).trusted
-        if trusted is not None and who.name not in trusted:
+        trusted = who_counts(self._store)
+        if not trusted.trusts(who.name):
             raise PageError(
                 f"{who.name} is not among the trusted annotators, so a decision would not count. "
                 "Nothing was saved; change the list under “Annotators and gold clips” first."
+            )
+        if not trusted.counts_from_now(who.name):
+            raise PageError(
+                f"{who.name} has not passed the practice round, so a decision would not count. "
+                "Nothing was saved; open Label and answer the gold clips first."
             )
 
     def _of(self, ticket: str) -> tuple[Dispute, str | None]:

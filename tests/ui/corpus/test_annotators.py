@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from label_store.annotators import read_annotator_settings, who_counts
+from label_store.annotators import read_annotator_settings
 from label_store.consensus import consensus
 from label_store.corpus_rows import TableQuery
 from label_store.event import LabelEvent
+from label_store.trust import who_counts
 from trainer.data.corrections import new_labels
 from ui.corpus import annotators, enough
 from ui.corpus.annotators_panel import ONLY, annotator_table, marked, saved, view
@@ -72,7 +73,7 @@ def test_the_trainer_counts_whom_the_page_trusts(service: CorpusTableService) ->
     assert new_labels(store, 0) == 2
     assert "only labels by ada are used" in saved(service, ADA, ONLY, ["ada"], 5)
     assert new_labels(store, 0) == 1
-    counted = consensus(store, who_counts(store.folder)).labels
+    counted = consensus(store, who_counts(store)).labels
     assert [one.annotators for one in counted] == [("ada",)]
     assert new_labels(store, 0, {"ben"}) == 1
     assert "nobody" in saved(service, ADA, ONLY, [], 5)
