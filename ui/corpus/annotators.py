@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from label_store.agreement import annotations_by_clip, with_others
-from label_store.annotators import AnnotatorSettings, write_annotator_settings
+from label_store.annotators import AnnotatorSettings, Practice, write_annotator_settings
 from label_store.gold import Gold, GoldClip, mark, scores, unmark
+from label_store.practice import PracticeProgress, note_pass, progress
 from label_store.reliability import GoldScore, trusted_by_gold
 from ser_core.emotions import EMOTIONS
 from ui.annotation_settings import read_settings
@@ -16,6 +17,10 @@ from ui.corpus.session import CorpusTableService
 from ui.errors import PageError
 from ui.identity import Annotator
 
+NO_GOLD = (
+    "There are no gold clips, so nobody could practise. Nothing was saved; tick rows whose emotion "
+    "is certain and mark them as gold first."
+)
 PROOF_ANSWERS = 5
 PROOF_SHARE = 0.7
 """Gold clips answered, and share of them right, from which somebody is proposed as trusted."""
@@ -31,6 +36,7 @@ class AnnotatorRow:
         trusted: whether their labels train.
         gold: how they answer gold clips, None where they saw none.
         others: emotion -> clips named as most of the others did, and all of them.
+        practice: how far they are in the practice round; None where none is asked.
     """
 
     name: str
@@ -38,6 +44,7 @@ class AnnotatorRow:
     trusted: bool
     gold: GoldScore | None
     others: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    practice: PracticeProgress | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,7 @@ def overview(service: CorpusTableService, who: Annotator) -> AnnotatorOverview:
     trusted = settings.annotators.trusted
     by_name = {one.annotator: one for one in scores(services.store, settings.gold)}
     names = {*counted, *services.identity.users, *(trusted or ())}
+    asked = settings.annotators.practice
     annotators = [
         AnnotatorRow(
             name,
@@ -95,6 +103,7 @@ def overview(service: CorpusTableService, who: Annotator) -> AnnotatorOverview:
             trusted is None or name in trusted,
             by_name.get(name),
             others.get(name, {}),
+            None if asked is None else progress(services.store, settings.gold, asked, name),
         )
         for name in names
     ]
@@ -112,18 +121,40 @@ def set_annotators(
     names: Sequence[str],
     share: float,
     enough: float | None = None,
+    practice: tuple[int, float] | None = None,
 ) -> AnnotatorSettings:
-    """Set whose labels train, how many gold clips are mixed in, and when labels are enough.
+    """Set whose labels train, how gold clips are used, and when labels are enough.
+
+    Args:
+        service, who: the table, and who sets it.
+        everybody, names, share, enough: see `AnnotatorSettings`.
+        practice: gold clips that are answered before labels count, and the share to be right.
+            Labels from before it was first asked for stay as they are; whoever has answered
+            enough gold clips already has passed. None = no practice.
 
     Raises:
-        PageError: the person may not.
+        PageError: the person may not, or there is no gold clip to practise on.
         StoreError: it makes no sense, or the disk did not take it.
     """
     require_reviewer(who)
     trusted = None if everybody else {str(name) for name in names}
-    return write_annotator_settings(
-        service.services.store.folder, trusted, float(share), by=who.name, enough=enough
+    store = service.services.store
+    before = read_settings(service.services)
+    asked = None
+    if practice is not None:
+        if not before.gold.clips:
+            raise PageError(NO_GOLD)
+        former = before.annotators.practice
+        asked = Practice(*practice, since=former.since if former else store.revision)
+    made = write_annotator_settings(
+        store.folder, trusted, float(share), by=who.name, enough=enough, practice=asked
     )
+    if asked is not None:
+        state = store.state()
+        known = {one for view in state.clips() for one in view.whole()}
+        for name in sorted(known | set(service.services.identity.users)):
+            note_pass(store, before.gold, asked, name)
+    return made
 
 
 def mark_gold(service: CorpusTableService, who: Annotator, keys: Sequence[str]) -> int:

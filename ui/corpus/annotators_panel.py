@@ -8,11 +8,18 @@ from typing import Any
 
 import gradio as gr
 
-from label_store.annotators import GOLD_SHARE, MOST_GOLD
+from label_store.annotators import (
+    GOLD_SHARE,
+    LEAST_RIGHT,
+    MOST_GOLD,
+    MOST_PRACTICE,
+    Practice,
+)
 from label_store.errors import StoreError
 from label_store.reliability import GoldScore, wilson
 from ser_core.errors import SerError
 from ui import page_html
+from ui.annotation_settings import read_settings
 from ui.corpus import annotators, html
 from ui.corpus.annotators import PROOF_ANSWERS, PROOF_SHARE, AnnotatorOverview, AnnotatorRow
 from ui.corpus.session import CorpusTableService
@@ -32,6 +39,18 @@ ENOUGH = (
     "agree with the others (CROWDLAB)."
 )
 ENOUGH_SET = "A clip has enough labels once its consensus is {level} % certain."
+RIGHT = 80
+"""Share of right answers in the practice round that is proposed, in percent."""
+
+PRACTICE = "0 = off. Whoever has not passed is asked about gold clips first, and told the answers."
+PRACTICE_SET = (
+    "Labels made from now on count once their annotator has answered {clips} gold clips, "
+    "{share} % of them right."
+)
+FEW_GOLD = (
+    "There are only {gold} gold clips, so the practice round ends after those; mark more to ask "
+    "for {clips}."
+)
 INTRO = (
     '<p class="hint">The trainer uses the same list; <code>--trusted</code> overrides it for one '
     "run. Gold clips have a known answer and are mixed in among the others, without a mark. "
@@ -71,6 +90,16 @@ def build(service: CorpusTableService, picked: gr.Textbox) -> gr.HTML:
                     label="Enough labels: when consensus is at least this certain",
                     info=ENOUGH, elem_id="corpus-enough-level",
                 )  # fmt: skip
+                with gr.Row():
+                    practice = gr.Number(
+                        0, precision=0, minimum=0, maximum=MOST_PRACTICE, min_width=150,
+                        label="Practice: gold clips before labels count", info=PRACTICE,
+                        elem_id="corpus-practice",
+                    )  # fmt: skip
+                    right = gr.Slider(
+                        100 * LEAST_RIGHT, 100, value=RIGHT, step=1, min_width=150,
+                        label="Right of them, %", elem_id="corpus-practice-right",
+                    )  # fmt: skip
                 with gr.Row(elem_classes="acts"):
                     add = gr.Button("Mark ticked rows as gold", size="sm", elem_id="corpus-gold")
                     take = gr.Button(
@@ -82,7 +111,7 @@ def build(service: CorpusTableService, picked: gr.Textbox) -> gr.HTML:
             elem_id="corpus-save-annotators",
         )  # fmt: skip
         status = gr.HTML(page_html.status(""), elem_id="corpus-annotators-status")
-    settings = [mode, names, share, enough]
+    settings = [mode, names, share, enough, practice, right]
     shown = [table, *settings, status]
     panel.expand(_opener(service), None, shown, api_visibility="private", show_progress="hidden")
     save.click(_saver(service), settings, shown, **WRITES)
@@ -100,8 +129,8 @@ def view(service: CorpusTableService, who: Annotator, status: str) -> tuple[Any,
     try:
         found = annotators.overview(service, who)
     except REFUSALS as error:
-        return (page_html.status(str(error), "refused"), *[gr.skip()] * 4, status)
-    trusted = found.set.trusted
+        return (page_html.status(str(error), "refused"), *[gr.skip()] * 6, status)
+    trusted, asked = found.set.trusted, found.set.practice
     return (
         annotator_table(found),
         EVERYBODY if trusted is None else ONLY,
@@ -111,6 +140,8 @@ def view(service: CorpusTableService, who: Annotator, status: str) -> tuple[Any,
         ),
         round(100 * found.set.gold_share),
         _level(found.set.enough),
+        asked.clips if asked else 0,
+        round(100 * asked.share) if asked else RIGHT,
         status,
     )
 
@@ -134,6 +165,7 @@ def annotator_table(found: AnnotatorOverview) -> str:
             "Gold clips correct",
             "Correct when blind",
             "As most others say",
+            "Practice round",
             "Used for training",
         )
     )
@@ -161,7 +193,7 @@ def _person(one: AnnotatorRow) -> str:
     return (
         f'<tr><td class="who">{escape(one.name)}</td><td>{one.labels:,}</td>'
         f"<td>{right}</td><td>{blind}</td>"
-        f"<td>{_others(one)}</td>"
+        f"<td>{_others(one)}</td><td>{_practice(one)}</td>"
         f"<td>{'yes' if one.trusted else 'no'}</td></tr>"
     )
 
@@ -188,6 +220,16 @@ def _by_emotion(pairs: Mapping[str, tuple[int, int]]) -> str:
         for emotion, pair in pairs.items()
     )
     return f"<details><summary>by emotion</summary><ul>{rows}</ul></details>"
+
+
+def _practice(one: AnnotatorRow) -> str:
+    """Return whether somebody passed the practice round, or how far they are."""
+    now = one.practice
+    if now is None:
+        return "–"
+    if now.passed is not None:
+        return "passed"
+    return f"{now.answered} of {now.needed}" + (f" · {now.accuracy:.0%}" if now.answered else "")
 
 
 def _mistakes(gold: GoldScore) -> str:
@@ -231,12 +273,15 @@ def saved(
     names: list[str],
     share: float,
     enough: float = 0.0,
+    practice: int | None = 0,
+    right: float = RIGHT,
 ) -> str:
     """Set people and share; return the status line."""
     try:
         made = annotators.set_annotators(
             service, who, everybody=mode != ONLY, names=names or [], share=(share or 0) / 100,
             enough=enough or None,
+            practice=(int(practice), (right or RIGHT) / 100) if practice else None,
         )  # fmt: skip
     except REFUSALS as error:
         return page_html.status(str(error), "refused")
@@ -249,13 +294,32 @@ def saved(
     text += f" {made.gold_share:.0%} of the queue is gold."
     if made.enough is not None:
         text += " " + say(ENOUGH_SET, level=f"{100 * made.enough:.0f}")
+    if made.practice is not None:
+        text += " " + _asks(service, made.practice)
     return page_html.status(text, "done")
 
 
+def _asks(service: CorpusTableService, practice: Practice) -> str:
+    """Return what is asked of annotators from now on, and whether there is gold enough for it."""
+    numbers = {"clips": practice.clips, "share": f"{100 * practice.share:.0f}"}
+    gold = len(read_settings(service.services).gold.clips)
+    text = say(PRACTICE_SET, **numbers)
+    return text if gold >= practice.clips else f"{text} {say(FEW_GOLD, gold=gold, **numbers)}"
+
+
 def _saver(service: CorpusTableService) -> Callable[..., Any]:
-    def save(mode: str, names: list[str], share: float, enough: float, request: gr.Request) -> Any:
+    def save(
+        mode: str,
+        names: list[str],
+        share: float,
+        enough: float,
+        practice: int | None,
+        right: float,
+        request: gr.Request,
+    ) -> Any:
         who = service.services.identity.annotator(request)
-        return view(service, who, saved(service, who, mode, names, share, enough))
+        text = saved(service, who, mode, names, share, enough, practice, right)
+        return view(service, who, text)
 
     return save
 

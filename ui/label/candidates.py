@@ -53,6 +53,9 @@ class CandidatePool:
         services: store, catalogue, model.
         rng: mixes the clips and draws the queue's random share.
         settings: how the queue chooses.
+
+    Attributes:
+        annotation: reads what was set about annotators and gold clips.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class CandidatePool:
         self.services = services
         self.settings = settings
         self.sources: dict[str, Source] = {}
-        self._annotation = SettingsReader(services)
+        self.annotation = SettingsReader(services)
         self._applied: AnnotationSettings | None = None
         self._rng = rng
         self.lock = threading.RLock()
@@ -129,7 +132,7 @@ class CandidatePool:
 
     def _apply_settings(self, queue: LabelQueue) -> None:
         """Follow the gold clips and the annotators' settings when they change."""
-        found = self._annotation.read()
+        found = self.annotation.read()
         if found is self._applied:
             return
         self._applied = found
@@ -172,7 +175,7 @@ class CandidatePool:
 
     def _rate(self, queue: LabelQueue) -> None:
         """Let the queue know what labels and model say by now, where it goes by that."""
-        annotators = self._annotation.read().annotators
+        annotators = self.annotation.read().annotators
         if self.settings.strategy != "telling" and annotators.enough is None:
             found = Crowd()
         else:

@@ -10,6 +10,7 @@ from ui.calls import UNEXPECTED
 from ui.catalogue import Source
 from ui.clip_cache import PreparedClip
 from ui.errors import PageError
+from ui.label.practice import PracticeNote
 
 NO_CLIP = "There is no clip to label. Nothing was saved."
 STALE = "That key press was for a clip that is no longer on the page. Nothing was saved for it."
@@ -44,6 +45,7 @@ class DisplayedClip:
         second, intensity: what they chose beside it; "" and None = nothing.
         started: the clock when it was shown.
         segments: what the annotator labelled in it, in order of time.
+        practice: what is said of the practice round beside it; None = nothing.
     """
 
     sha: str
@@ -58,6 +60,7 @@ class DisplayedClip:
     intensity: int | None = None
     started: float = 0.0
     segments: tuple[Segment, ...] = ()
+    practice: PracticeNote | None = None
 
     @property
     def ticket(self) -> str:
@@ -130,6 +133,9 @@ class Session:
         chosen: why each clip was chosen that was fetched ahead.
         brought: turns of the clips that other tabs handed over, and that were shown.
         practice: examples that are still to come; None = no practice.
+        note: what is said of the practice round until the next decision; None = nothing.
+        ahead: the gold clip of that round that was made ready for them, "" = none.
+        missing: gold clips whose file went away.
         model: whose predictions they see (see `ServedModels.get`); the queue goes by the studio's.
     """
 
@@ -138,4 +144,7 @@ class Session:
     chosen: dict[str, str] = field(default_factory=dict)
     brought: set[int] = field(default_factory=set)
     practice: list[Source] | None = None
+    note: PracticeNote | None = None
+    ahead: str = ""
+    missing: set[str] = field(default_factory=set)
     model: str = ""

@@ -12,6 +12,7 @@ from label_store.queue import QueueProgress
 from ser_core.emotions import EMOTIONS
 from ui.label.candidates import NEEDS_MODEL, QueueKnowledge
 from ui.label.displayed import DisplayedClip, Segment
+from ui.label.practice import note_html
 from ui.language import say
 from ui.page_html import bars, percent, swatch
 
@@ -50,10 +51,11 @@ WHY: dict[str, str] = {
     "resumed": "you had it open before",
     "reopened": "you asked for it again",
     "practice": "practice: nothing is saved",
+    "practice round": "practice round: its emotion is known",
     "brought": "you sent it here; it is saved only if you label it",
 }
 
-NEUTRAL = frozenset({"skipped", "practice", "resumed", "reopened", "brought"})
+NEUTRAL = frozenset({"skipped", "practice", "practice round", "resumed", "reopened", "brought"})
 """Reasons that may be read while labelling blind; the others hint at the answer."""
 
 STRATEGIES: tuple[tuple[str, str], ...] = (
@@ -181,6 +183,7 @@ def card(shown: DisplayedClip, notice: str = "") -> str:
         _mine(shown),
         _prediction_line(shown),
         "</section>",
+        note_html(shown.practice),
     ]
     return "".join(lines)
 

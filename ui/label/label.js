@@ -7,7 +7,7 @@
       (el.tagName === "INPUT" && texts.has((el.getAttribute("type") || "").toLowerCase())));
   const seen = (el) => el && el.offsetParent !== null;
   const card = () => document.querySelector("#label-card .clip-card");
-  const sound = () => document.querySelector("#label-card audio");
+  const sound = () => document.querySelector("#label-card .clip-card audio");
   const press = (id) => {
     const holder = document.getElementById(id);
     const button = holder && (holder.tagName === "BUTTON" ? holder : holder.querySelector("button"));
@@ -212,6 +212,11 @@
       audio.play().catch(() => {});
     });
   };
+  /* Of the clip and the one that was just answered only one is heard at a time. */
+  document.addEventListener("play", (event) => {
+    if (!event.target.closest("#label-card")) return;
+    document.querySelectorAll("#label-card audio").forEach((one) => { if (one !== event.target) one.pause(); });
+  }, true);
   const start = () => {
     new MutationObserver(arrived).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "style", "disabled", "data-ticket"] });
     arrived();

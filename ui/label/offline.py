@@ -69,6 +69,8 @@ class OfflineLabels:
         if not (who.may_write and who.may_hear) or len(have) > AHEAD:
             return []
         labelling = self._labelling
+        if labelling.round.standing(who) is not None:
+            return []  # each answer of the practice round is followed by its feedback
         most = min(AT_ONCE, AHEAD + 1 - len(have))
         found = []
         for candidate in labelling.queue().coming(who.name, most, but=have):

@@ -7,7 +7,7 @@
   const typing = (el) => el && (el.isContentEditable || el.tagName === "TEXTAREA" || el.tagName === "SELECT" ||
     (el.tagName === "INPUT" && texts.has((el.getAttribute("type") || "").toLowerCase())));
   const holder = () => document.getElementById("label-wave");
-  const sound = () => document.querySelector("#label-card audio");
+  const sound = () => document.querySelector("#label-card .clip-card audio");
   const card = () => document.querySelector("#label-card .clip-card");
   const clock = (seconds) => seconds.toFixed(2);
   let wave = null, regions = null, media = null, clip = "", drawn = "";

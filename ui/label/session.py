@@ -35,6 +35,7 @@ from ui.label.displayed import (
     StaleDecisionError,
 )
 from ui.label.html import in_words
+from ui.label.practice import ROUND, PracticeNote, PracticeRound
 from ui.label.suggested import suggested_segments
 from ui.services import Services
 
@@ -85,6 +86,7 @@ class LabelSession:
         self.services = services
         self.clips = clips or ClipCache(services)
         self.pool = CandidatePool(services, rng, QueueSettings(lease_seconds=lease_seconds))
+        self.round = PracticeRound(services, self.pool.annotation, rng)
         self.background = BackgroundScoring(services, lambda: self.pool.sources)
         # A Space's accelerator is lent by the second; there somebody has to ask for it.
         self.scores_in_background = not services.identity.space
@@ -163,6 +165,10 @@ class LabelSession:
             example = page.practice.pop(0)
             return self._show(who, session, example.sha256, example, PRACTICE, blind=blind)
         page.practice = None
+        if self.round.standing(who, session) is not None:
+            shown = self._ask_gold(who, session)
+            if shown is not None:
+                return shown
         while who.may_hear:
             ticket = self._next(who, session)
             if ticket is None:
@@ -179,6 +185,27 @@ class LabelSession:
             self._fetch_ahead(who, session, sha)
             return shown
         page.shown = None
+        return None
+
+    def _ask_gold(self, who: Annotator, session: str) -> DisplayedClip | None:
+        """Show the next clip of the practice round; None where none of them can be shown."""
+        page = self._session(who, session)
+        self.queue()
+        while found := self.round.next(who, self.pool.sources, page.missing, page.ahead):
+            try:
+                shown = self._show(who, session, *found, ROUND, blind=True)
+            except GoneError:
+                page.missing.add(found[0])
+                continue
+
+            def fetch(shown: str = found[0]) -> None:
+                following = self.round.next(who, self.pool.sources, {*page.missing, shown})
+                if following is not None:
+                    page.ahead = following[0]
+                    self.clips.fetch(*following, page.model)
+
+            threading.Thread(target=fetch, daemon=True).start()
+            return shown
         return None
 
     def _next(self, who: Annotator, session: str) -> QueueTicket | None:
@@ -213,6 +240,9 @@ class LabelSession:
         view = self.services.store.clip(sha)
         name = (view.file_name if who.may_hear else "") or source.name
         before = page.shown if page.shown and page.shown.sha == sha else None
+        note, blind = page.note, blind or why == ROUND
+        if why == ROUND and note is None and (now := self.round.standing(who)) is not None:
+            note = PracticeNote(now)
         mine = view.annotations.get(WHOLE, {}).get(who.name)
         shown = DisplayedClip(
             sha,
@@ -227,6 +257,7 @@ class LabelSession:
             intensity=int(mine.intensity) if mine and mine.intensity else None,
             segments=_segments(view.annotations, who.name),
             started=before.started if before else self._clock(),
+            practice=note,
         )
         page.shown = shown
         return shown
@@ -307,6 +338,10 @@ class LabelSession:
         view = self.services.store.clip(sha)
         return Source(view.corpus, view.file_name, path, sha256=sha) if path else None
 
+    def practice_note(self, who: Annotator, session: str) -> PracticeNote | None:
+        """Return what is to be said of the answer that was just given in the practice round."""
+        return self._session(who, session).note
+
     # ------------------------------------------------------------------ deciding
 
     def decide(self, who: Annotator, session: str, choice: LabelDecision) -> Saved:
@@ -346,6 +381,9 @@ class LabelSession:
                 if choice.replaces not in (None, choice.segment) and who.may_write:
                     store.withdraw(who.name, shown.sha, *choice.replaces, session=session)
             if choice.segment is None:
+                asked = shown.why == ROUND and choice.action == "label"
+                sound = shown.ready.sound or ""
+                page.note = self.round.note(who, session, saved.event, sound) if asked else None
                 page.shown = None
                 self.services.handover.drop(session, shown.sha)
             return saved
@@ -481,6 +519,7 @@ class LabelSession:
         if not who.may_write:
             raise PageError(who.reason or "Only those who may write can undo.")
         store = self.services.store
+        self._session(who, session).note = None
         try:
             saved = store.undo(who.name, session, actions=DECISIONS)
         except NothingToUndoError:

@@ -319,7 +319,11 @@ def decided(
     else:
         known = before is not None and before.sha == saved.event.clip
         reveal = before.reveal() if before is not None and known else ""
+        note = labelling.practice_note(who, session)
         shown = labelling.advance(who, session, blind=blind)
+        if note is not None:
+            text = f"{_told(saved, choice)} {note.sentences()}"
+            return view(labelling, who, shown, page_html.status(text, "done"))
     text = f"{_told(saved, choice)}{reveal}{_why_not(labelling, saved)}"
     return view(labelling, who, shown, page_html.status(text, "done"))
 

@@ -168,3 +168,42 @@ def test_clips_with_enough_labels_are_counted_where_a_level_is_set(
     assert "refused" in saved(service, ADA, "", [], 5, 0.3)
     saved(service, ADA, "", [], 5, 0.0)
     assert enough.text(reader, ADA) == ""
+
+
+def test_practice_is_set_beside_the_share_and_a_reviewer_sees_who_passed(
+    service: CorpusTableService,
+) -> None:
+    refusal = saved(service, ADA, "", [], 5, 0.0, 4, 75)
+    assert "no gold clips" in refusal
+    assert not (service.services.store.folder / "people.json").exists()
+    rows = keys(service)
+    marked(service, ADA, annotators.mark_gold, rows[:4])
+    for key in rows[:4]:
+        label(service, key, "cy", "joy")
+    label(service, rows[0], "ben", "joy")
+    label(service, rows[7], "ben", "anger")
+    text = saved(service, ADA, "", [], 5, 0.0, 4, 75)
+    assert "answered 4 gold clips, 75 % of them right" in text
+    assert "only" not in text
+    found = annotators.overview(service, ADA)
+    people = {one.name: one.practice for one in found.annotators}
+    assert all(one is not None for one in people.values())
+    assert people["ada"].passed, "who marked them all is not asked"
+    assert people["cy"].passed, "who answered enough before has passed"
+    assert (people["ben"].passed, people["ben"].answered, people["ben"].right) == (None, 1, 1)
+    table = annotator_table(found)
+    assert table.count("<td>passed</td>") == 2
+    assert "1 of 4 · 100%" in table
+    assert view(service, ADA, "")[5:7] == (4, 75)
+    store = service.services.store
+    before = len(consensus(store, who_counts(store)).labels)
+    label(service, rows[6], "ben", "anger")
+    assert len(consensus(store, who_counts(store)).labels) == before
+    since = read_annotator_settings(store.folder).practice.since
+    few = saved(service, ADA, "", [], 5, 0.0, 10, 75)
+    assert "only 4 gold clips" in few
+    assert read_annotator_settings(store.folder).practice.since == since
+    saved(service, ADA, "", [], 5)
+    assert read_annotator_settings(store.folder).practice is None
+    assert len(consensus(store, who_counts(store)).labels) == before + 1
+    assert "<td>passed</td>" not in annotator_table(annotators.overview(service, ADA))
