@@ -32,12 +32,12 @@ ROUND = "practice round"
 
 BEGIN = (
     "Practice round: {needed} clips whose emotion is known. After each answer you see what it is; "
-    "your labels count once {wanted} % of the answers are right."
+    "your labels count once {least} % of the answers are right."
 )
-SO_FAR = "Practice round: {answered} of {needed}, {share} % right; {wanted} % have to be."
+SO_FAR = "Practice round: {answered} of {needed}, {share} % right; {least} % have to be."
 GO_ON = (
-    "Practice round: of your last {needed} answers {share} % are right; {wanted} % have to be. "
-    "Go on, the last {needed} count."
+    "Practice round: {share} % of your last {needed} answers are right; {least} % have to be. Go "
+    "on, the latest answers count."
 )
 RIGHT = "Right: it is known to be {emotion}."
 WRONG = "It is known to be {emotion}; you chose {given}."
@@ -88,8 +88,8 @@ class PracticeNote:
             return ""
         text = GO_ON if now.answered >= now.needed else SO_FAR if now.answered else BEGIN
         numbers = {"answered": now.answered, "needed": now.needed}
-        share, wanted = (f"{100 * value:.0f}" for value in (now.accuracy, now.share))
-        return say(text, **numbers, share=share, wanted=wanted)
+        share, least = (f"{100 * value:.0f}" for value in (now.accuracy, now.share))
+        return say(text, **numbers, share=share, least=least)
 
 
 class PracticeRound:
@@ -204,10 +204,12 @@ def note_html(note: PracticeNote | None) -> str:
     if latest is not None or note.progress.passed is not None:
         kind = "right" if latest is None or latest.known == latest.given else "wrong"
         mark = swatch(latest.known) if latest is not None else ""
-        text += f'<p class="answer {kind}">{mark}{escape(note.sentences())}</p>'
+        text += f'<p class="outcome {kind}">{mark} {escape(note.sentences())}</p>'
     if latest is not None and latest.sound:
+        hear = escape(say(HEAR))
         text += (
-            f'<audio controls preload="none" src="{latest.sound}" '
-            f'aria-label="{escape(say(HEAR))}" title="{escape(say(HEAR))}"></audio>'
+            f'<div class="hear"><span aria-hidden="true">{hear}</span>'
+            f'<audio controls preload="none" src="{latest.sound}" aria-label="{hear}"></audio>'
+            "</div>"
         )
     return f'<section class="practice-round" aria-label="{escape(say(ROUND))}">{text}</section>'

@@ -86,7 +86,7 @@ def test_each_answer_is_followed_by_the_known_emotion_and_its_sound(
     seen.append(opened(labelling).sha)
     text, status = press(labelling, "joy")
     assert "It is known to be fear; you chose joy." in status
-    assert "answer wrong" in text
+    assert "outcome wrong" in text
     assert "2 of 3, 50 % right" in text
     seen.append(opened(labelling).sha)
     assert sorted(seen) == gold
@@ -126,7 +126,7 @@ def test_who_fails_goes_on_with_the_gold_clips_answered_longest_ago(
     for emotion in ("joy", "joy", "joy"):
         order.append(opened(labelling).sha)
         text, _ = press(labelling, emotion)
-    assert "of your last 3 answers 0 % are right" in text
+    assert "0 % of your last 3 answers are right" in text
     for _ in range(3):
         order.append(opened(labelling).sha)
         text, status = press(labelling, "fear")
