@@ -110,6 +110,7 @@ def test_why_a_label_does_not_train_is_said_in_each_language(
         labelled_clips.MISSING,
         labelled_clips.TEST_SPEAKER,
         labelled_clips.UNTRUSTED,
+        labelled_clips.PRACTISING,
         labelled_clips.SUPERSEDED,
         labelled_clips.unknown_emotion("calm"),
         TOO_FEW_ALONE,

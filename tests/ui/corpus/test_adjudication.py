@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from label_store.annotators import write_annotator_settings
+from label_store.annotators import Practice, write_annotator_settings
 from label_store.consensus import consensus
 from label_store.corpus_rows import TableQuery
 from label_store.event import LabelEvent
@@ -131,6 +131,10 @@ def test_who_may_not_decide_is_told(work: Adjudication) -> None:
     assert "Ask eve." in text(decided(work, BEN, "s", shown, "fear", ()))
     write_annotator_settings(work.services.store.folder, {"ada", "ben"}, 0.05, by="ada")
     assert "would not count" in text(decided(work, EVE, "s", shown, "fear", ()))
+    practice = Practice(3, 0.8, since=work.services.store.revision)
+    write_annotator_settings(work.services.store.folder, None, 0.05, by="ada", practice=practice)
+    refusal = text(decided(work, EVE, "s", shown, "fear", ()))
+    assert "has not passed the practice round" in refusal
     assert consensus(work.services.store, {"ada", "ben"}).labels == ()
 
 
