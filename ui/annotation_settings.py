@@ -56,9 +56,13 @@ class SettingsReader:
             store.clips.folder.exists(),
         )
         with self._lock:
-            if stamp != self._stamp:
-                self._settings, self._stamp = read_settings(self._services), stamp
-            return self._settings
+            if stamp == self._stamp:
+                return self._settings
+        # Without the lock: this asks the store, and whoever holds the store may ask here.
+        found = read_settings(self._services)
+        with self._lock:
+            self._settings, self._stamp = found, stamp
+        return found
 
 
 def read_settings(services: Services) -> AnnotationSettings:

@@ -14,7 +14,7 @@ import pytest
 
 from label_store.annotators import write_annotator_settings
 from ser_core.audio import load, to_wav_bytes
-from ui.annotation_settings import ClipLookup, read_settings
+from ui.annotation_settings import ClipLookup, SettingsReader, read_settings
 from ui.catalogue import Source
 from ui.clip_cache import ClipCache, make_ready
 from ui.crowd import CrowdReader
@@ -359,3 +359,22 @@ def test_ratings_rest_while_somebody_labels_and_are_anew_when_they_are_asked_for
     with reader._held.lock:
         labelled_by(services, clip, di="anger")
         assert CrowdReader(services).keep_up() is reader._held.crowd, "somebody computes already"
+
+
+def test_settings_are_read_while_somebody_holds_the_store(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, begun = SettingsReader(services), threading.Event()
+
+    def read(given: Services) -> Any:
+        begun.set()
+        return read_settings(given)
+
+    monkeypatch.setattr("ui.annotation_settings.read_settings", read)
+    other = threading.Thread(target=reader.read, daemon=True)
+    with services.store.exclusive():
+        other.start()
+        assert begun.wait(90)
+        assert reader.read().problems == (), "neither waits for what the other holds"
+    other.join(90)
+    assert not other.is_alive()
