@@ -36,6 +36,8 @@ DEMUXERS = (
 )
 """What FFmpeg's probing may find. Playlists, which would open other files, are not among it."""
 _UNKNOWN_LENGTH = 1 << 40  # frames; libsndfile says 2**63 - 1 for a streamed FLAC
+_MOST_FRAMES_A_BYTE = 10_000
+"""More than that no codec holds, silence in FLAC's largest blocks included (4,700)."""
 MOST_DECODED = 600 * 2**20
 """Bytes that the program ffmpeg may write before it is stopped."""
 _BLOCK = 1 << 18  # samples over all channels
@@ -91,7 +93,7 @@ def by_soundfile(data: bytes, kind: str | None, most_seconds: float) -> Iterator
         with soundfile.SoundFile(_Bytes(data)) as file:
             _check_channels(file.channels)
             length = max(1, _BLOCK // file.channels)
-            declared = file.frames if 0 < file.frames < _UNKNOWN_LENGTH else None
+            declared = _plausible(file.frames, data)
             yield DecodedBlock(np.zeros((0, file.channels), np.float32), file.samplerate, declared)
             while True:
                 samples = file.read(length, dtype="float32", always_2d=True)
@@ -102,6 +104,12 @@ def by_soundfile(data: bytes, kind: str | None, most_seconds: float) -> Iterator
         if "does not exist" in error.error_string:  # its word for "I don't recognise this"
             raise CannotDecodeError("no sound was recognised in it") from error
         raise CannotDecodeError(error.error_string) from error
+
+
+def _plausible(frames: int, data: bytes) -> int | None:
+    """Return the frames that a header promises; None where it knows none or can't be right."""
+    most = min(_UNKNOWN_LENGTH, len(data) * _MOST_FRAMES_A_BYTE)
+    return frames if 0 < frames < most else None
 
 
 def by_pyav(data: bytes, kind: str | None, most_seconds: float) -> Iterator[DecodedBlock]:
@@ -126,7 +134,7 @@ def by_pyav(data: bytes, kind: str | None, most_seconds: float) -> Iterator[Deco
                     # the rate is the decoded one: HE-AAC headers may state half of it
                     resampler = av.AudioResampler("fltp", frame.layout, frame.sample_rate)
                     rate = frame.sample_rate
-                    declared = None if seconds is None else int(seconds * rate)
+                    declared = None if seconds is None else _plausible(int(seconds * rate), data)
                 frame.pts = None
                 for plain in resampler.resample(frame):
                     yield DecodedBlock(plain.to_ndarray().T, rate, declared, stream)

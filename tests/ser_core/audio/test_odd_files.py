@@ -163,6 +163,19 @@ def test_a_streamed_flac_without_a_length_is_read() -> None:
     assert clip.notes == ()
 
 
+def test_a_flac_that_claims_more_than_its_bytes_could_hold_is_read() -> None:
+    data = bytearray(packed(tone(2.2), "FLAC"))
+    data[21] |= 0x0F
+    data[22:26] = b"\xff" * 4
+    check(bytes(data), seconds=2.2)
+
+
+def test_an_hour_of_silence_in_a_small_flac_is_still_refused_by_its_header() -> None:
+    data = packed(np.zeros((1, 16_000 * 90), np.float32), "FLAC")
+    with pytest.raises(AudioError, match="1 min 30 s long"):
+        audio.load(data, max_seconds=60)
+
+
 @pytest.mark.parametrize("stated", [0, 3200])
 def test_sound_behind_the_stated_data_size_is_read_and_said(stated: int) -> None:
     values = (tone()[0] * 32767).astype("<i2")
