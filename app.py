@@ -87,11 +87,15 @@ def keep_no_longer(services: Services, ended: threading.Event) -> None:
 
 
 def warm(services: Services) -> None:
-    """Load the model; where that fails, say so on the console and leave the page up."""
+    """Load the model, then look at the corpora; say on the console where that fails.
+
+    The page stays up. Many clips take seconds to be listed, and who opens Label should not wait.
+    """
     from ser_core.errors import SerError
 
     try:
         services.warm()
+        services.catalogue.listing()
     except SerError as error:
         print(f"The model is not ready: {error}", file=sys.stderr, flush=True)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import stat
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -113,12 +115,13 @@ class Catalogue:
         self._hashes = Hashes(Home(home).clip_hashes)
         self._lock = threading.Lock()
         self._stamp: object = None
+        self._folders = _Folders()
         self._listing = Listing()
 
     def listing(self) -> Listing:
         """Return the corpora's rows; quick when no folder changed."""
         with self._lock:
-            stamp = _stamp(self._root)
+            stamp = self._folders.stamp(self._root)
             if stamp != self._stamp:
                 self._listing, self._stamp = _read(self._root, self._unpacked), stamp
             return self._listing
@@ -161,6 +164,10 @@ class Catalogue:
                 break
         self._hashes.save()
         return found
+
+
+YOUNG = 2_000_000_000
+"""Nanoseconds in which a folder may change once more and keep its time."""
 
 
 class Hashes:
@@ -219,26 +226,50 @@ class Hashes:
             self._fresh.clear()
 
 
-def _stamp(root: Path) -> object:
-    """Return what changes when a corpus, a file in its upper folders, or a table comes or goes."""
+class _Folders:
+    """Tells when a corpus, a file in its upper folder, or a table comes, goes or changes.
+
+    A folder's own time tells that files came or went, so that of many files only the tables among
+    them are asked for theirs.
+    """
+
+    def __init__(self) -> None:
+        self._inside: dict[str, tuple[int, tuple[str, ...]]] = {}
+
+    def stamp(self, root: Path) -> object:
+        """Return what is another one after each such change."""
+        try:
+            tops = sorted(os.scandir(root), key=lambda entry: entry.path)
+        except FileNotFoundError:
+            return None
+        found = [_mark(top.path) for top in tops]
+        for top in tops:
+            if top.is_dir():
+                found += [_mark(path) for path in self._marked(top)]
+        return tuple(sorted(found))
+
+    def _marked(self, top: os.DirEntry[str]) -> tuple[str, ...]:
+        """Return a folder's tables and folders."""
+        changed = top.stat().st_mtime_ns
+        known = self._inside.get(top.path)
+        if known is not None and known[0] == changed:
+            return known[1]
+        paths = tuple(
+            entry.path
+            for entry in os.scandir(top)
+            if entry.is_dir() or os.path.splitext(entry.name)[1].casefold() in ENDINGS  # noqa: PTH122
+        )
+        if time.time_ns() - changed > YOUNG:
+            self._inside[top.path] = changed, paths
+        return paths
+
+
+def _mark(path: str) -> tuple[str, int, int]:
     try:
-        tops = sorted(os.scandir(root), key=lambda entry: entry.path)
+        known = os.stat(path)  # noqa: PTH116 (on every key press)
     except FileNotFoundError:
-        return None
-    found: list[tuple[str, int, int]] = []
-    for top in tops:
-        found.append(_mark(top))
-        if not top.is_dir():
-            continue
-        for entry in os.scandir(top):
-            if entry.is_dir() or Path(entry.name).suffix.casefold() in ENDINGS:
-                found.append(_mark(entry))
-    return tuple(sorted(found))
-
-
-def _mark(entry: os.DirEntry[str]) -> tuple[str, int, int]:
-    known = entry.stat()
-    return entry.path, known.st_mtime_ns, 0 if entry.is_dir() else known.st_size
+        return path, 0, 0
+    return path, known.st_mtime_ns, 0 if stat.S_ISDIR(known.st_mode) else known.st_size
 
 
 def _read(root: Path, unpacked: Path) -> Listing:

@@ -10,6 +10,7 @@ from ser_core.audio import AUDIO_ENDINGS
 from ser_core.corpora.audit import counts, examine, summary
 from ser_core.corpora.base import Reader, require_folder
 from ser_core.corpora.clip import Clip, Problem, Reading
+from ser_core.corpora.one_look import one_look
 from ser_core.corpora.registry import GRAMMARS, READERS
 from ser_core.corpora.table import TableCorpus, find_tables
 from ser_core.errors import CorpusError
@@ -121,8 +122,9 @@ def read(
     label = path.stem if path.is_file() else path.name
     if name is not None:
         return _called(READERS[name].read(opened), opened.name, label)
-    reader = _by_name(label) or _by_name(opened.name)
-    return _called((reader or _detect(opened)).read(opened), opened.name, label)
+    with one_look():
+        reader = _by_name(label) or _by_name(opened.name)
+        return _called((reader or _detect(opened)).read(opened), opened.name, label)
 
 
 def _called(reading: Reading, folder: str, label: str) -> Reading:
@@ -193,10 +195,11 @@ def read_folders(
             continue
         try:
             opened = open_corpus(path, store)
-            reader = known or _detect(opened)
-            if names is not None and not {reader.name, label} & set(names):
-                continue
-            readings.append((opened, _called(reader.read(opened), opened.name, label)))
+            with one_look():
+                reader = known or _detect(opened)
+                if names is not None and not {reader.name, label} & set(names):
+                    continue
+                readings.append((opened, _called(reader.read(opened), opened.name, label)))
             found |= {reader.name, label}
         except CorpusError as error:
             if names is not None and (known is not None or label in names):

@@ -6,13 +6,14 @@ import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ser_core import emotions
 from ser_core.audio import AUDIO_ENDINGS
 from ser_core.corpora.clip import Clip, Problem, Reading
+from ser_core.corpora.one_look import remembered
 from ser_core.errors import CorpusError, UnknownEmotionError
 
 # In which container a recording is taken when it lies there in several; lossless first.
@@ -101,13 +102,18 @@ def emotion_of_word(word: str) -> str:
         raise Refused("unknown-emotion", str(error)) from None
 
 
-def audio_files(folder: Path) -> Iterator[Path]:
-    """Yield every audio file under ``folder``, sorted; links to folders are not followed."""
+def audio_files(folder: Path) -> Sequence[Path]:
+    """Return every audio file under ``folder``, sorted; links to folders are not followed."""
+    return remembered(("audio", folder), lambda: tuple(_audio_files(folder)))
+
+
+def _audio_files(folder: Path) -> Iterator[Path]:
     for here, folders, names in os.walk(folder):
         folders.sort()
+        place = Path(here)
         for name in sorted(names):
-            if Path(name).suffix.casefold() in AUDIO_ENDINGS:
-                yield Path(here, name)
+            if os.path.splitext(name)[1].casefold() in AUDIO_ENDINGS:  # noqa: PTH122 (many files)
+                yield place / name
 
 
 def content_hash(path: Path) -> str:
@@ -242,8 +248,7 @@ class Reader(ABC):
         Returns:
             0 (none) to 1 (all).
         """
-        paths = [path for path in audio_files(folder) if not path.name.startswith(".")]
-        sample = paths[:: max(1, len(paths) // 300)]
+        sample = remembered(("sample", folder), lambda: _sample(folder))
         return sum(self._reads(path, folder) for path in sample) / max(1, len(sample))
 
     def _reads(self, path: Path, folder: Path) -> bool:
@@ -254,6 +259,11 @@ class Reader(ABC):
         except Refused:
             return False
         return True
+
+
+def _sample(folder: Path) -> list[Path]:
+    paths = [path for path in audio_files(folder) if not path.name.startswith(".")]
+    return paths[:: max(1, len(paths) // 300)]
 
 
 def _identity(clip: Clip) -> tuple[str, str, str, str]:

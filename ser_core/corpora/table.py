@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +19,7 @@ from ser_core.corpora.base import (
     require_folder,
 )
 from ser_core.corpora.clip import Clip, Problem, Reading, segment_key
+from ser_core.corpora.one_look import remembered
 from ser_core.corpora.tables import (
     TEXT_ENDINGS,
     SpeechTable,
@@ -281,16 +284,38 @@ def find_tables(folder: Path, *, deepest: int = _DEEPEST) -> list[tuple[Path, Sp
     A file counts where its columns can be told and half of its words or more are emotions, or
     where its headings say so plainly.
     """
-    for depth in range(deepest + 1):
-        found = []
-        for path in sorted(folder.glob("/".join(["*"] * (depth + 1)))):
-            if path.suffix.casefold() in _ENDINGS and path.is_file() and _worth_reading(path):
+    level = [folder]
+    for _ in range(deepest + 1):
+        here = tuple(level)
+        found = remembered(("tables", here[0], len(here)), functools.partial(_tables_in, here))
+        if found:
+            return found
+        level = [Path(entry.path) for place in level for entry in _entries(place) if entry.is_dir()]
+        if not level:
+            break
+    return []
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:  # nobody may look into it: there is nothing to read
+        return []
+
+
+def _tables_in(folders: Iterable[Path]) -> list[tuple[Path, SpeechTable]]:
+    found = []
+    for folder in folders:
+        for entry in _entries(folder):
+            # Of many files few are tables: no path is made of the others.
+            if os.path.splitext(entry.name)[1].casefold() not in _ENDINGS:  # noqa: PTH122
+                continue
+            path = Path(entry.path)
+            if entry.is_file() and _worth_reading(path):
                 table = _table_in(path)
                 if table is not None:
                     found.append((path, table))
-        if found:
-            return found
-    return []
+    return sorted(found, key=lambda one: one[0])
 
 
 def _worth_reading(path: Path) -> bool:
