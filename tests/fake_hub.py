@@ -105,6 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json({"errors": [], "warnings": []})
         if path == "repos/create":
             return self._create(json.loads(body))
+        if path.count("/") < 2:  # what the client asks about itself
+            return self._missing("EntryNotFound")
         kind, owner, name, *rest = path.split("/")
         key = f"{kind}/{owner}/{name}"
         repository = self.hub.repositories.get(key)
