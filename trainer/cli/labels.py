@@ -116,7 +116,7 @@ def import_table(args: argparse.Namespace, settings: StoreSettings) -> int:
     )
     from ser_core.errors import UnknownEmotionError
 
-    given = parse_mapping(parse_pairs(",".join(args.map)))
+    given = parse_mapping(parse_pairs("\n".join(map(_quoted, args.map))))
     table, notes = _read(args.table, parse_pairs(",".join(args.column)))
     readings = _readings(settings.home)
     root = Home(settings.home).corpora
@@ -156,7 +156,7 @@ def import_table(args: argparse.Namespace, settings: StoreSettings) -> int:
         first = found[0]
         print(
             f"{len(found)} × {kind.replace('-', ' ')}, for example row {first.line}: "
-            f"{first.name}: {first.reason}"
+            f"{first.name + ': ' if first.name else ''}{first.reason}"
         )
     if args.dry_run:
         print("Nothing was saved: a dry run.")
@@ -166,6 +166,13 @@ def import_table(args: argparse.Namespace, settings: StoreSettings) -> int:
     keep_words(root, corpora, given, write_whole, otherwise=store.folder)
     print(f"Saved {len(saved)} {'event' if len(saved) == 1 else 'events'}.")
     return 0 if made.changes else 1
+
+
+def _quoted(pair: str) -> str:
+    """Return a pair whose word the shell took the quotes from, such as ``joy, great=joy``."""
+    word, _, meaning = pair.partition("=")
+    plain = pair.count("=") == 1 and "," in word and '"' not in word
+    return f'"{word}"={meaning}' if plain else pair
 
 
 def _read(path: Path, columns: dict[str, str]) -> tuple[LabelTable, tuple[str, ...]]:

@@ -70,9 +70,10 @@ def read_word(word: str, words: Mapping[str, str] | None = None) -> WordMeaning:
             return WordMeaning("")
     near = emotions.nearest(bare)
     hint = f" Did you mean “{near}”?" if near else ""
+    quoted = f'"{word[:30]}"' if re.search("[,;]", word) else word[:30]
     raise UnknownEmotionError(
         f"“{word[:60]}” is not an emotion known here.{hint} Correct it, or map it once: "
-        f"{word[:30]}={near or 'EMOTION'} (or {word[:30]}=- to leave such rows out)."
+        f"{quoted}={near or 'EMOTION'} (or {quoted}=- to leave such rows out)."
     )
 
 
@@ -112,10 +113,12 @@ def parse_pairs(text: str) -> dict[str, str]:
 
     >>> parse_pairs("excited = joy, fru=-")
     {'excited': 'joy', 'fru': '-'}
+    >>> parse_pairs('"joy, great" = joy')
+    {'joy, great': 'joy'}
     """
     pairs = {}
-    for part in re.split(r"[,;\n]+", text):
-        left, sign, right = part.partition("=")
+    for part in re.findall(r'(?:"[^"\n]*"|[^,;\n])+', text):
+        left, sign, right = (side.strip().strip('"') for side in part.partition("="))
         if part.strip() and not (sign and left.strip() and right.strip()):
             raise TableError(f"“{part.strip()[:60]}” is not a pair; write it like excited = joy.")
         if part.strip():

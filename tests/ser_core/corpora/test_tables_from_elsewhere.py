@@ -280,6 +280,23 @@ def test_words_of_another_scheme_are_mapped_once_and_kept_with_the_corpus(tmp_pa
         parse_pairs("exc")
 
 
+def test_a_word_with_a_comma_is_mapped_as_the_hint_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from label_store.__main__ import main
+
+    table = tmp_path / "mine.csv"
+    table.write_text('file,emotion\na.wav,"joy, great"\nb.wav,fru\n')
+    home = {"SER_HOME": str(tmp_path / "home")}
+    assert main(["import", str(table), "--dry-run"], home) == 0
+    assert '"joy, great"=EMOTION' in capsys.readouterr().out
+    words = ["--map", "joy, great=joy", "fru=-"]
+    assert main(["import", str(table), *words, "--dry-run"], home) == 0
+    said = capsys.readouterr().out
+    assert "1 new" in said
+    assert "unknown emotion" not in said
+
+
 def test_a_hint_is_never_an_opposite_or_of_another_language() -> None:
     assert emotions.canonical("cheerful") == "joy"
     assert emotions.nearest("Joyy") == "joy"
