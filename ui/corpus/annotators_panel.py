@@ -107,7 +107,7 @@ def build(service: CorpusTableService, picked: gr.Textbox) -> gr.HTML:
                     )
                 gr.HTML(INTRO)
         save = gr.Button(
-            "Save annotators and share", variant="primary", size="sm",
+            "Save these settings", variant="primary", size="sm",
             elem_id="corpus-save-annotators",
         )  # fmt: skip
         status = gr.HTML(page_html.status(""), elem_id="corpus-annotators-status")

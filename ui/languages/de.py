@@ -330,7 +330,7 @@ TEXTS: dict[str, str] = {
     "passed": "bestanden",
     "Mark ticked rows as gold": "Markierte Zeilen als Gold kennzeichnen",
     "Remove gold from ticked rows": "Gold von markierten Zeilen entfernen",
-    "Save annotators and share": "Annotierende und Anteil speichern",
+    "Save these settings": "Diese Einstellungen speichern",
     "Balance and agreement": "Verteilung und Übereinstimmung",
     "How good is it?": "Wie gut ist es?",
     "Confusion matrix": "Konfusionsmatrix",

@@ -330,7 +330,7 @@ TEXTS: dict[str, str] = {
     "passed": "zaliczona",
     "Mark ticked rows as gold": "Oznacz zaznaczone wiersze jako wzorcowe",
     "Remove gold from ticked rows": "Usuń oznaczenie wzorcowe z zaznaczonych",
-    "Save annotators and share": "Zapisz adnotatorów i udział",
+    "Save these settings": "Zapisz te ustawienia",
     "Balance and agreement": "Rozkład i zgodność",
     "How good is it?": "Jak jest dobry?",
     "Confusion matrix": "Macierz pomyłek",
