@@ -19,7 +19,7 @@ PATIENCE = 90_000
 DECISIONS = int(os.environ.get("SER_TEST_OFFLINE_DECISIONS", "12"))
 """Made without a connection, a part at a time: a page holds at most 50 clips ahead."""
 
-PART = 40
+PART = min(40, max(6, DECISIONS // 3))
 
 
 def test_decisions_made_without_a_connection_are_sent_once_it_is_back(
@@ -58,11 +58,8 @@ def test_decisions_made_without_a_connection_are_sent_once_it_is_back(
     counted = Counter(row["clip"] for row in rows)
     told = page.locator("#label-offline p").all_inner_texts()
     twice = {clip for clip, count in counted.items() if count > 1}
-    assert not twice, [
-        (made.index(row["clip"]), row["clip"][:6], row["action"], row["number"])
-        for row in rows
-        if row["clip"] in twice
-    ]
+    assert not twice, "none is doubled, nor offered again"
+    assert len(set(made)) == len(made)
     lost = set(made) - set(counted)
     assert len(lost) == len([one for one in told if "changed" in one]) <= conflicts
     assert {row["action"] for row in rows} == {"label", "skip"}

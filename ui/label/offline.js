@@ -16,6 +16,9 @@
   const card = () => document.querySelector("#label-card .clip-card");
   const clipOf = (one) => (one ? one.dataset.ticket.split(":")[0] : "");
   const waiting = () => page().recall(WAITING, []);
+  /* Clips that were decided on here and not sent yet: the server may offer them once more, for instance
+     to a page that was loaded again meanwhile. */
+  const decided = () => waiting().map((one) => one.ticket.split(":")[0]);
   const keep = (decisions) => page().remember(WAITING, decisions);
 
   const root = () => (window.gradio_config?.root || location.origin).replace(/\/$/, "");
@@ -106,7 +109,9 @@
         const told = results.filter((one) => one.status === "conflict" || one.status === "refused").map((one) => one.message);
         if (told.length) page().remember(TOLD, [...page().recall(TOLD, []), ...told]);
         const done = new Set(results.map((one) => one.id));
+        const again = online && part.some((one) => one.ticket === card()?.dataset.ticket);
         keep(waiting().filter((one) => !done.has(one.id)));
+        if (again) backToServer();
         paint();
       }
     } catch { /* it is lost again: they stay where they are */ } finally {
@@ -143,12 +148,13 @@
   window.addEventListener("online", probe);
 
   const ahead = async () => {
-    if (fetching || !online || !seen() || !card() || performance.now() < nextFetch || cards.size >= 50) return;
+    if (fetching || !online || waiting().length || !seen() || !card() || performance.now() < nextFetch || cards.size >= 50) return;
     fetching = true;
     try {
       const blind = Boolean(page().recall("blind", false));
       const got = await call("label_ahead", { have: [clipOf(card()), ...cards.keys()], blind });
-      got.forEach((one) => cards.set(one.clip, one.card));
+      const made = new Set(decided());
+      got.filter((one) => !made.has(one.clip)).forEach((one) => cards.set(one.clip, one.card));
       nextFetch = performance.now() + (got.length ? 1000 : 20000);
     } catch { nextFetch = performance.now() + 5000; } finally {
       fetching = false;
