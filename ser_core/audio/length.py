@@ -29,8 +29,8 @@ def ended_by(path: Path, moment: float | None) -> float | None:
         path: the file.
         moment: seconds; None = the beginning.
     """
-    told = seconds_of(path)
-    if told is None or told > (moment or 0.0):
+    claimed = seconds_of(path)
+    if claimed is None or claimed > (moment or 0.0):
         return None
     from ser_core.audio.decoding import load
     from ser_core.errors import SerError
