@@ -71,7 +71,8 @@ def build(services: Services, tab: str, *, opened: bool = False) -> gr.HTML:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     gr.on(
         [files.upload, folder.upload, files.clear, folder.clear, named.change, pattern.change],
-        previewed, [*sources, pattern], preview, **quiet,
+        # What is typed while the files before are looked at counts too.
+        previewed, [*sources, pattern], preview, trigger_mode="always_last", **quiet,
     )  # fmt: skip
     add.click(
         _adder(services), [*sources, corpus, pattern, cut, longest], result,

@@ -56,7 +56,7 @@ def test_the_stretch_that_was_heard_is_labelled_and_nothing_is_kept_before(
     page.click("#live-label")
     page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
     assert "live recording" in page.inner_text("#label-card .clip-name")
-    assert "5.0 s" in page.inner_text("#label-card .file")
+    assert "5.0\N{NO-BREAK SPACE}s" in page.inner_text("#label-card .file")
     assert not list(app_server.home.glob("clips/*/*"))
     assert not list(app_server.home.glob("labels/events-*.csv"))
     page.click("#label-choose-joy")

@@ -81,7 +81,7 @@ def build(services: Services) -> None:
     tab.select(_loader(service), [query, *fields], [*shown, *fields[1:4]], **READS)
     narrow = {"fn": _filterer(service), "inputs": [query, *fields], "outputs": shown} | READS
     filters["search"].change(trigger_mode="always_last", **narrow)
-    gr.on([field.input for field in fields[1:]], **narrow)
+    gr.on([field.input for field in fields[1:]], trigger_mode="always_last", **narrow)
     table.select(_actor(service, clips), query, [*shown, sound], show_progress="hidden", **WRITES)
     for button, act in ((word, "word"), (take, "take"), (turn, "turn")):
         button.click(_batcher(service, act), [picked, query], shown, js=html.PICKED, **WRITES)

@@ -95,7 +95,11 @@ def build(services: Services) -> None:
         _watcher(runs), None, how_it_stands, **READS
     )
     shown.which.input(
-        lambda name: of_clips(read_champion(services), name), shown.which, shown.of_clips(), **READS
+        lambda name: of_clips(read_champion(services), name),
+        shown.which,
+        shown.of_clips(),
+        trigger_mode="always_last",
+        **READS,
     )
     again = (lambda: overview(services), None, outputs)
     timer.tick(_watcher(runs), None, how_it_stands, **READS)

@@ -162,7 +162,8 @@ def build(services: Services) -> None:
     def look(clip: CurrentClip | None, emotion: str, model: str, request: gr.Request) -> Any:
         return _looked(services, looks, clip, emotion, (model, request.session_hash))
 
-    where.input(look, [held, where, model], plot, show_progress_on=where, **options)
+    where.input(look, [held, where, model], plot, show_progress_on=where,
+                trigger_mode="always_last", **options)  # fmt: skip
     heat.input(None, heat, None, js=SET_HEAT, api_visibility="private")
     if Context.root_block is not None:
         Context.root_block.load(_shared, gr.Textbox(visible=False), [card, over], js=IN_ADDRESS,

@@ -122,7 +122,7 @@ def step(model: Model, waveform: torch.Tensor, lengths: torch.Tensor) -> None:
     loss.backward()
     for name, value in model.named_parameters():
         assert value.grad is None or bool(torch.isfinite(value.grad).all()), name
-    # The gradients of a random DenseNet-161 are so large that a step takes its weights out of sight.
+    # A random DenseNet-161 has gradients so large that a step takes its weights out of sight.
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step()
     moved = [n for n, p in model.named_parameters() if n in before and not before[n].equal(p)]
