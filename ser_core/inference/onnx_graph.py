@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import io
 import math
+import threading
 import warnings
 from typing import Any
 
@@ -24,6 +25,9 @@ from ser_core.frontends.convolved_spectrum import ConvolvedSpectrum
 from ser_core.frontends.mel import Mel
 
 OPSET = 17
+
+_EXPORTING = threading.Lock()
+"""The exporter keeps its state in globals: two models at once, as of two visitors, end it."""
 
 
 class NotExportableError(SerError):
@@ -202,6 +206,7 @@ def export(
     axes = {"waveform": {0: "n", 2: "time"}, "lengths": {0: "n"}}
     file: Any = io.BytesIO()  # the stubs know of paths alone
     mode = torch.onnx.TrainingMode
+    _EXPORTING.acquire()
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # fused kernels are not ONNX operators
     try:
@@ -226,5 +231,6 @@ def export(
         ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+        _EXPORTING.release()
     data: bytes = file.getvalue()
     return data

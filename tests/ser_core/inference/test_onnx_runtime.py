@@ -81,6 +81,13 @@ def sounds(
     return waveform, np.array(lengths, np.int64)
 
 
+def test_two_models_are_exported_at_once() -> None:
+    models = [made("cnn")[1] for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        graphs = list(pool.map(lambda one: export(one, sample_rate=16000, channels=1), models))
+    assert all(graphs)
+
+
 @pytest.mark.parametrize("backbone", BACKBONE_CASES)
 def test_every_backbone_answers_as_in_torch(backbone: str, rng: np.random.Generator) -> None:
     specification, model = made(backbone)
