@@ -12,20 +12,22 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from scripts.ports import free_port
 from scripts.take_pictures import FLAGS, find_chromium
 from ser_core import audio
+from tests.browser.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
-START_SECONDS = 120.0
-PATIENCE = 90_000
+START_SECONDS = 240.0
 EXPLORE = ("Augment", "Robustness", "Features", "Live")
 """Tabs that stand inside the tab Explore."""
 
@@ -52,6 +54,9 @@ class Server:
         """End it: each running studio holds a gigabyte."""
         _stop(self.process)
 
+
+RUNNING: list[Server] = []
+"""What was started and is stopped at the end."""
 
 StartApp = Callable[..., Server]
 OpenTab = Callable[..., Page]
@@ -103,7 +108,6 @@ def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
     ``start_app(home=None, port=0, **environment)`` returns when the page answers. What still runs
     at the end of the session is stopped.
     """
-    running: list[Server] = []
 
     def start(home: Path | None = None, port: int = 0, **environment: str) -> Server:
         home = home or tmp_path_factory.mktemp("home")
@@ -129,12 +133,12 @@ def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
             process.kill()
             raise
         server = Server(url, home, process, log, time.monotonic() - begun)
-        running.append(server)
+        RUNNING.append(server)
         return server
 
     yield start
-    for server in running:
-        server.stop()
+    while RUNNING:
+        RUNNING.pop().stop()
 
 
 @pytest.fixture
@@ -156,6 +160,7 @@ def page(browser: Browser, shared_server: Server) -> Page:
     """The shared app, opened in a browser context of its own."""
     size = {"width": 1280, "height": 900}
     opened = browser.new_context(viewport=size, permissions=["microphone"]).new_page()
+    opened.set_default_timeout(PATIENCE)
     opened.goto(shared_server.url)
     return opened
 
@@ -178,6 +183,7 @@ def open_tab(browser: Browser) -> OpenTab:
     ) -> Page:
         size = {"width": width, "height": 900}
         page = browser.new_context(viewport=size, permissions=["microphone"]).new_page()
+        page.set_default_timeout(PATIENCE)
         if script:
             page.add_init_script(script)
         page.goto(f"{url}?__theme={theme}")
@@ -216,7 +222,7 @@ def evidence(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     running: Browser = request.getfixturevalue("browser")
     yield
-    pages = [opened for context in running.contexts for opened in context.pages]
+    pages = _pages(request.node)
     report = request.node.stash.get(_REPORT, None)
     if report is not None and report.failed:
         name = "failed-" + re.sub(r"[^\w-]+", "_", request.node.name)
@@ -266,13 +272,26 @@ def pytest_runtest_makereport(
             state = "running" if ended is None else f"ended with {ended}"
             text = server.log.read_text(encoding="utf-8", errors="replace")
             report.sections.append((f"{server.url}, {state}", text[-6000:]))
+        for opened in _pages(item):
+            with suppress(PlaywrightError):
+                opened.set_default_timeout(5000)
+                report.sections.append((opened.url, opened.inner_text("body")[:1500]))
     return report
 
 
 def _servers(item: pytest.Item) -> list[Server]:
-    """Return the running studios that a test uses."""
-    used = getattr(item, "funcargs", {}).values()
-    return list({one.log: one for one in used if isinstance(one, Server)}.values())
+    """Return the studios that a test uses."""
+    used = getattr(item, "funcargs", {})
+    found = [one for one in used.values() if isinstance(one, Server)]
+    if "start_app" in used:
+        found += [one for one in RUNNING if one.process.poll() is None]
+    return list({one.log: one for one in found}.values())
+
+
+def _pages(item: pytest.Item) -> list[Page]:
+    """Return the pages that a test has open."""
+    running = getattr(item, "funcargs", {}).get("browser")
+    return [page for context in running.contexts for page in context.pages] if running else []
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path, begun: float) -> None:

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from ser_core.audio import to_wav_bytes
+from tests.browser.patience import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-PATIENCE = 90_000
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from scripts.take_pictures import PICTURES, Stage, fill_home, make_talk
+from tests.browser.patience import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 120_000
 WIDTHS = (1280, 390)
 SERIOUS = ("serious", "critical")
 ASKED = 6

@@ -14,6 +14,7 @@ import soundfile
 
 from scripts.ports import free_port
 from ser_core.audio import load, to_wav_bytes
+from tests.browser.patience import PATIENCE
 from ui.analysis import analyse
 from ui.identity import Identity
 from ui.page import build_page, launch_options
@@ -21,7 +22,6 @@ from ui.services import AppSettings, Services
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 120_000
 RATE = 16_000
 MOST_BYTES = 600_000
 UNREADABLE = ("empty.wav", "diary.wav", "not a number.wav")
@@ -47,6 +47,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Itera
 
 def open_page(browser: Any, services: Services, script: str = "") -> Any:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
     if script:
         page.add_init_script(script)
     page.goto(f"http://127.0.0.1:{services.settings.port}")

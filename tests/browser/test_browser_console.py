@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.patience import PATIENCE
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 90_000
 TABS = ("Label", "Augment", "Robustness", "Features", "Live", "Corpus", "Model", "About")
 
 
@@ -19,6 +20,7 @@ def test_no_error_and_no_other_host_on_any_tab(
     browser: Any, shared_server: Any, to_tab: Callable[[Any, str], None], speech: Path
 ) -> None:
     page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.set_default_timeout(PATIENCE)
     told: list[str] = []
     page.on("console", lambda line: told.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: told.append(str(error)))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser.patience import PATIENCE
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 90_000
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("03a01Fa", "03a01Wb", "03a02Tc", "08a01Na", "08a02Ea", "09a01Aa")
 

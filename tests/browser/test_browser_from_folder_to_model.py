@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from ser_core import audio
+from tests.browser.patience import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 90_000
 ROOT = Path(__file__).resolve().parents[2]
 SPEAKERS = ("clara", "dora", "emil", "greta", "jan", "anna")
 """By the hash of these names jan validates, anna tests, and the others train."""

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ser_core import audio
+from tests.browser.patience import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 90_000
 ROOT = Path(__file__).resolve().parents[2]
 LETTERS = {"W": "anger", "L": "boredom", "E": "disgust", "A": "fear", "F": "joy", "T": "sadness"}
 DIGITS = {"anger": 1, "boredom": 2, "disgust": 4, "fear": 5, "joy": 6, "sadness": 8}
@@ -80,7 +80,7 @@ def press(page: Any, key: str) -> float:
             const now = () => document.querySelector("#label-card .clip-card");
             const before = now().dataset.ticket, start = performance.now();
             const timer = setInterval(() => {
-                if (performance.now() - start > 30000) { clearInterval(timer); fail(new Error(
+                if (performance.now() - start > 240000) { clearInterval(timer); fail(new Error(
                     document.querySelector("#label-saved").innerText)); }
                 if (!now() || now().dataset.ticket === before) return;
                 clearInterval(timer);
@@ -254,6 +254,7 @@ def test_it_fits_and_reads_well(
 def test_an_empty_store_says_what_to_do(browser: Any, app_server: Any, to_tab: Any) -> None:
     server = app_server
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(server.url)
     page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
     held: list[Any] = []

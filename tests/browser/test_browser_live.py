@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser.patience import PATIENCE
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 90_000
 REFUSE = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', '%s'); }"
 UNPLUG = (
     "const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+from tests.browser.patience import PATIENCE
 
-PATIENCE = 90_000
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def open_model(open_tab: Any, url: str, **look: Any) -> Any:

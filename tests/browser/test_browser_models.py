@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser.patience import PATIENCE
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 90_000
 SHOWN = "version => document.querySelector('#answer .file')?.innerText.includes(version)"
 
 

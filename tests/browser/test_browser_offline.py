@@ -11,11 +11,11 @@ import pytest
 
 from label_store.event import LabelEvent
 from label_store.store import LabelStore
+from tests.browser.patience import PATIENCE
 from tests.browser.test_browser_label import clip_of, corpus, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 90_000
 DECISIONS = int(os.environ.get("SER_TEST_OFFLINE_DECISIONS", "12"))
 """Made without a connection, a part at a time: a page holds at most 50 clips ahead."""
 

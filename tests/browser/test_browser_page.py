@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser.patience import PATIENCE
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 90_000
 OUTER = ["Recognise", "Label", "Explore", "Corpus", "Model", "About"]
 OPEN = "[...document.querySelectorAll('[role=tab][aria-selected=true]')].map(e => e.innerText)"
 
@@ -97,6 +98,7 @@ def test_the_page_speaks_the_language_of_the_browser(
     browser: Any, app_server: Any, locale: str, tabs: list[str], likely: str, done: str
 ) -> None:
     page = browser.new_context(locale=locale, viewport={"width": 390, "height": 900}).new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(app_server.url)
     page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
     shown = page.locator("#tabs > .tab-wrapper [role=tab]").all_inner_texts()

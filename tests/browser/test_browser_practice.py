@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser.patience import PATIENCE
 from tests.browser.test_browser_label import clip_of, corpus, press, saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-PATIENCE = 90_000
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from ser_core.audio import load, to_wav_bytes
+from tests.browser.patience import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-PATIENCE = 90_000
 
 
 def upload(page: Any, path: Path) -> None:

@@ -15,12 +15,12 @@ import pytest
 
 from ser_core.corpora.committed_sides import TABLES
 from ser_core.home import Home
+from tests.browser.patience import PATIENCE
 from tests.trainer.speech import write_cremad
 from trainer.lifecycle.lock import holder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
-PATIENCE = 180_000
 EPOCHS = 60
 
 

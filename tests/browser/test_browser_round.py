@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser.patience import PATIENCE
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.corpora]
 
-PATIENCE = 90_000
 LENIENT = ["--margin", "1", "--fall", "1", "--floor", "1", "--calibration", "1"]
 """A rule that any challenger meets: what is shown here is the way, not the merit."""
 
@@ -44,6 +45,7 @@ def test_a_correction_reaches_the_next_model_and_the_page_serves_it(
     home: Path = app_server.home
     clip = few_real_clips(corpora_root, home)
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
     page.goto(app_server.url)
     page.wait_for_selector("#clip input[type=file]", state="attached", timeout=PATIENCE)
     before = page.inner_text("#model-line")

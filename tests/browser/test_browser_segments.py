@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from ser_core import audio
+from tests.browser.patience import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 90_000
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 16_000
 WORDS = ((2.0, 4.0), (9.0, 11.5), (17.0, 19.0), (26.0, 28.5), (38.0, 40.0), (52.0, 54.5))

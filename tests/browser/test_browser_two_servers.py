@@ -16,14 +16,13 @@ from typing import Any
 import pytest
 
 from ser_core.home import Home
+from tests.browser.patience import PATIENCE
 from tests.browser.test_browser_label import clip_of, corpus, open_label, press, saved
 from trainer.lifecycle.lock import holder
 
 __all__ = ["open_label"]  # a fixture
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
-
-PATIENCE = 180_000
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser.patience import PATIENCE
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE = 90_000
 NO_SOUND = "can't be played"
 
 DAMAGED = """

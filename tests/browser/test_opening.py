@@ -11,9 +11,11 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.patience import PATIENCE
+
 
 def test_the_page_shows_itself(page: Page) -> None:
-    expect(page.locator("h1").first).to_be_visible(timeout=30_000)
+    expect(page.locator("h1").first).to_be_visible(timeout=PATIENCE)
 
 
 def test_programs_find_the_two_endpoints(shared_server: Any) -> None:

@@ -20,12 +20,12 @@ from playwright.sync_api import Browser, Page, expect
 from ser_core import audio
 from ser_core.export.web_folder import export_web
 from ser_core.inference.recognizer import Recognizer
+from tests.browser.patience import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "default"
-PATIENCE = 240_000
 Judge = Callable[[Page, Path], dict[str, Any]]
 
 
