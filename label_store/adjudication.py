@@ -23,6 +23,7 @@ class Dispute:
         clip: SHA-256 of its bytes, "" where its file is missing.
         file_name, corpus: its name now, and where it comes from.
         annotations: (annotator, emotion) in order of annotator.
+        beside: (second emotion or "", intensity or None) of each annotation, in the same order.
         head: id of the clip's latest change, for ``expect``.
         share: annotations for the most frequent emotion, 0..1.
         start, end: seconds of the labelled part; None = the whole clip.
@@ -40,6 +41,7 @@ class Dispute:
     end: float | None = None
     decision: str = ""
     adjudicator: str = ""
+    beside: tuple[tuple[str, int | None], ...] = ()
 
     @property
     def tied(self) -> bool:
@@ -77,11 +79,11 @@ def disputes(
 
 def _dispute(view: ClipView, span: Span, trust: Trust) -> Dispute | None:
     annotations = sorted(
-        (name, entry.emotion)
+        (name, entry)
         for name, entry in view.annotations.get(span, {}).items()
         if trust.counts(entry)
     )
-    emotions = [emotion for _, emotion in annotations]
+    emotions = [entry.emotion for _, entry in annotations]
     if len(set(emotions)) < 2:
         return None
     review = view.reviews.get(span)
@@ -92,13 +94,17 @@ def _dispute(view: ClipView, span: Span, trust: Trust) -> Dispute | None:
         view.clip,
         view.file_name,
         view.corpus,
-        tuple(annotations),
+        tuple((name, entry.emotion) for name, entry in annotations),
         view.head,
         max(emotions.count(emotion) for emotion in emotions) / len(emotions),
         start,
         end,
         review.emotion if review is not None and counts else "",
         review.annotator if review is not None and counts else "",
+        tuple(
+            (entry.second_emotion, int(entry.intensity) if entry.intensity else None)
+            for _, entry in annotations
+        ),
     )
 
 
@@ -115,6 +121,8 @@ def adjudicate(
     emotion: str,
     reviewer: str,
     *,
+    second_emotion: str = "",
+    intensity: int | None = None,
     session: str = "",
     note: str = "",
     expect: str | _Any | None = ANY,
@@ -125,6 +133,8 @@ def adjudicate(
         store: where to.
         dispute: from `disputes`.
         emotion: the canonical emotion that it gets.
+        second_emotion: the canonical emotion heard beside it, or "".
+        intensity: how strongly it is expressed, 1 to 3; None = not said.
         reviewer, session, note: who decides, in which session, and why.
         expect: as for `LabelStore.append`.
 
@@ -150,6 +160,8 @@ def adjudicate(
             start=dispute.start,
             end=dispute.end,
             emotion=emotion,
+            second_emotion=second_emotion,
+            intensity=intensity,
             note=note,
         ),
         expect=expect,

@@ -72,7 +72,7 @@ FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sa
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Consolas", "monospace")
 
 
-PARTS = ("segments", "offline", "mixed")
+PARTS = ("segments", "offline")
 """Scripts and style sheets of a tab beside the one that has its name."""
 
 

@@ -105,14 +105,25 @@ def test_a_folder_and_a_faulty_table_become_a_model_without_a_terminal(
     page.click("#corpus-adjudication > button")
     page.wait_for_selector("#adjudicate-card audio", timeout=PATIENCE)
     assert "ada" not in page.inner_text("#adjudicate-card")
+    assert not page.locator("#adjudicate-mixed").is_visible()
+    page.evaluate("serMixed.turn(true)")
+    page.wait_for_selector("#adjudicate-mixed", timeout=PATIENCE)
     screenshot(page, "adjudication")
     page.keyboard.press("l")
     says(page, "#adjudicate-card", "ada")
     page.locator("#adjudicate-card").click()
+    page.keyboard.press("Shift+Digit8")
+    page.keyboard.press("g")
+    says(page, "#adjudicate-mixed", "Second emotion: sadness")
     page.keyboard.press("1")
+    says(page, "#adjudicate-status", "is anger with sadness, intensity 1.")
     says(page, "#adjudicate-status", "The annotators said: ada anger, ben sadness.")
+    assert page.inner_text("#adjudicate-second b") == "–"
     says(page, "#corpus-standing", "3 of 4 labels will train")
-    assert [row["action"] for row in events(server.home)][-1] == "adjudicate"
+    decision = events(server.home)[-1]
+    assert [decision[name] for name in ("action", "second_emotion", "intensity")] == [
+        "adjudicate", "sadness", "1",
+    ]  # fmt: skip
 
     page.get_by_role("tab", name="Model", exact=True).click()
     page.wait_for_selector("#model-history .versions", timeout=PATIENCE)

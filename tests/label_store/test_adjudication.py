@@ -59,6 +59,22 @@ def test_a_decision_is_the_consensus_whatever_annotators_say(store: LabelStore) 
     assert len(disputes(store.state())) == 1
 
 
+def test_a_decision_may_be_mixed_and_the_annotations_tell_what_is_beside(
+    store: LabelStore,
+) -> None:
+    label(store, "a.wav", "ada", "joy", second_emotion="surprise", intensity=2)
+    label(store, "a.wav", "ben", "fear")
+    (one,) = disputes(store.state())
+    assert one.beside == (("surprise", 2), ("", None))
+    adjudicate(store, one, "fear", "eve", second_emotion="sadness", intensity=1)
+    for known in (store, LabelStore(store.home)):
+        (found,) = consensus(known).labels
+        assert found.distribution == pytest.approx({"fear": 0.7, "sadness": 0.3})
+        assert (found.second_emotion, found.intensity) == ("sadness", 1)
+    with pytest.raises(EventError, match="both"):
+        adjudicate(store, one, "fear", "eve", second_emotion="fear")
+
+
 def test_an_adjudicators_own_later_label_takes_the_decision_back_only_if_it_differs(
     store: LabelStore,
 ) -> None:

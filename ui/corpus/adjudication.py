@@ -24,6 +24,7 @@ from ui.corpus.session import CorpusTableService
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
 from ui.language import say, translated
+from ui.mixed import check_mixed
 
 NOT_PLAYED = "It can't be played here, so no decision is taken for it. Choose “Later”."
 
@@ -145,20 +146,32 @@ class Adjudication:
             dispute, source.emotion, ready, "" if ready.sound else ready.trouble
         )
 
-    def decide(self, who: Annotator, session: str, ticket: str, emotion: str) -> Saved:
+    def decide(
+        self,
+        who: Annotator,
+        session: str,
+        ticket: str,
+        emotion: str,
+        second: str = "",
+        intensity: int | None = None,
+    ) -> Saved:
         """Settle the clip that was on the page.
 
         Args:
             who, session: the reviewer, in which session.
             ticket: of the clip that was on the page when the key was pressed.
             emotion: what it is to be.
+            second, intensity: heard beside it, and how strong, from 1 to 3; "" and None = not said.
 
         Raises:
-            PageError: the person may not, the decision would not count, or the clip can't be heard.
+            PageError: the person may not, the decision would not count, what is beside the emotion
+                does not fit it, or the clip can't be heard.
             StoreError: it was changed meanwhile, or the disk did not take it; nothing was saved.
         """
         require_reviewer(who)
         self._require_trusted(who)
+        emotion = canonical(emotion)
+        check_mixed(second, intensity, emotion)
         dispute, head = self._of(ticket)
         shown = self.shown(dispute)
         if shown.ready is None or not shown.ready.sound:
@@ -166,7 +179,14 @@ class Adjudication:
             raise PageError(f"{translated(shown.trouble)} {say(NOT_PLAYED)} {nothing}")
         self._store.keep_clip(shown.ready.data, shown.ready.suffix)
         return adjudicate(
-            self._store, dispute, canonical(emotion), who.name, session=session, expect=head
+            self._store,
+            dispute,
+            emotion,
+            who.name,
+            second_emotion=second,
+            intensity=intensity,
+            session=session,
+            expect=head,
         )
 
     def undo(self, who: Annotator, session: str) -> Saved:

@@ -20,21 +20,25 @@ from ui.corpus.session import CorpusTableService
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
 from ui.language import say, say_count, translated
+from ui.mixed import bar, in_words, said_beside
 from ui.page_html import swatch
 from ui.theme import key_class
 
 INTRO = (
     '<p class="hint">Clips that annotators label differently, ties first. Listen, then press the '
     "digit of the emotion you hear: your decision is the clip's label. Who said what stays hidden "
-    "until you ask for it or have decided.</p>"
+    "until you ask for it or have decided. A second emotion and an intensity go with a decision "
+    "where you switched them on on the Label tab.</p>"
 )
 NOTHING_OPEN = "Nothing waits for a decision."
 REFUSALS = (PageError, GoneError, StoreError, SerError)
-WITH_TICKET = (
-    "(_, ...rest) => [document.querySelector('#adjudicate-card [data-ticket]')?.dataset.ticket "
-    "?? '', ...rest]"
-)
+TICKET = "document.querySelector('#adjudicate-card [data-ticket]')?.dataset.ticket ?? ''"
+WITH_TICKET = f"(_, ...rest) => [{TICKET}, ...rest]"
 """Brings the ticket of the clip that is on the page at this very key press."""
+
+WITH_ALL = f"(_, __, ...rest) => [{TICKET}, window.serMixed.text('adjudicate'), ...rest]"
+"""Brings what was chosen beside the emotion, too."""
+
 REPLAY = (
     "() => { const sound = document.querySelector('#adjudicate-card audio');"
     "if (sound) { sound.currentTime = Number(sound.dataset.start || 0); sound.play(); } }"
@@ -53,12 +57,14 @@ def build(service: CorpusTableService, clips: ClipCache) -> gr.Textbox:
     """Build the panel inside the current Blocks; return what changes with every decision."""
     work = Adjudication(service, clips)
     later, ticket = gr.State(()), gr.Textbox(visible=False)
+    beside = gr.Textbox(visible=False)
     with gr.Accordion("Adjudication", open=False, elem_id="corpus-adjudication") as panel:
         gr.HTML(INTRO)
         with gr.Row():
             with gr.Column(min_width=280):
                 card = gr.HTML(elem_id="adjudicate-card")
             with gr.Column(min_width=280):
+                gr.HTML(bar("adjudicate"), elem_classes="mixed-holder")
                 choices = _choices()
                 with gr.Row(elem_classes="acts"):
                     show = _act("Show the labels", "adjudicate-show", "key-KeyL")
@@ -71,7 +77,8 @@ def build(service: CorpusTableService, clips: ClipCache) -> gr.Textbox:
     shown = [card, status, figures, later, last]
     panel.expand(_opener(work), later, shown, **READS)
     for emotion, button in choices.items():
-        button.click(_decider(work, emotion), [ticket, later], shown, js=WITH_TICKET, **WRITES)
+        decision = _decider(work, emotion)
+        button.click(decision, [ticket, beside, later], shown, js=WITH_ALL, **WRITES)
     show.click(_revealer(work), [ticket, later], shown, js=WITH_TICKET, **READS)
     put_off.click(_postponer(work), [ticket, later], shown, js=WITH_TICKET, **READS)
     undo.click(_undoer(work), later, shown, **WRITES)
@@ -149,13 +156,22 @@ def _sound(shown: DisplayedDispute) -> str:
 
 def labels(one: Dispute, given: str = "") -> str:
     """Return who labelled what, and what the corpus says."""
-    rows = [*one.annotations, *([(say("the corpus"), given)] if given else [])]
+    rows = [(name, emotion, words) for (name, emotion), words in _in_words(one)]
+    rows += [(say("the corpus"), given, say(given))] if given else []
     items = "".join(
-        f'<li class="mine">{swatch(emotion)} <b translate="no">{escape(say(emotion))}</b> '
+        f'<li class="mine">{swatch(emotion)} <b translate="no">{escape(words)}</b> '
         f'<span translate="no">{escape(name)}</span></li>'
-        for name, emotion in rows
+        for name, emotion, words in rows
     )
     return f'<ul class="said" aria-label="Labels">{items}</ul>'
+
+
+def _in_words(one: Dispute) -> list[tuple[tuple[str, str], str]]:
+    """Return each annotation, and its label with what stands beside the emotion."""
+    return [
+        (annotation, in_words(annotation[1], *beside))
+        for annotation, beside in zip(one.annotations, one.beside, strict=True)
+    ]
 
 
 def figures(found: AdjudicationOverview) -> str:
@@ -178,18 +194,25 @@ def figures(found: AdjudicationOverview) -> str:
 
 
 def decided(
-    work: Adjudication, who: Annotator, session: str, ticket: str, emotion: str, later: Later
-) -> tuple[Any, ...]:
-    """Save a decision; return the outputs with the next clip, and who had said what."""
+    work: Adjudication, who: Annotator, session: str, ticket: str, emotion: str, later: Later,
+    beside: str = "",
+) -> tuple[Any, ...]:  # fmt: skip
+    """Save a decision; return the outputs with the next clip, and who had said what.
+
+    Args:
+        work, who, session, ticket, emotion: as for `Adjudication.decide`.
+        later: what is put off.
+        beside: the second emotion and the intensity, as mixed.js writes them.
+    """
     try:
-        saved = work.decide(who, session, ticket, emotion)
+        saved = work.decide(who, session, ticket, emotion, *said_beside(beside))
     except ConflictError as error:
         return view(work, who, later, page_html.status(str(error), "refused"))
     except REFUSALS as error:
         return _refused(error, later)
     given = next(
         (
-            ", ".join(f"{name} {say(given)}" for name, given in one.annotations)
+            _separated([f"{name} {words}" for (name, _), words in _in_words(one)])
             for one in work.overview(who).settled
             if one.head == saved.event_id
         ),
@@ -199,10 +222,15 @@ def decided(
         "Saved #{number}: {name} is {emotion}.",
         number=saved.number,
         name=saved.event.file_name,
-        emotion=say(saved.event.emotion),
+        emotion=in_words(saved.event.emotion, saved.event.second_emotion, saved.event.intensity),
     )
     text += " " + say("The annotators said: {given}.", given=given) if given else ""
     return view(work, who, later, page_html.status(text, "done"), last=saved.event_id)
+
+
+def _separated(given: list[str]) -> str:
+    """Join what each annotator chose; where one of them names an intensity, commas don't part."""
+    return ("; " if any(", " in one for one in given) else ", ").join(given)
 
 
 def undone(work: Adjudication, who: Annotator, session: str, later: Later) -> tuple[Any, ...]:
@@ -227,9 +255,9 @@ def _opener(work: Adjudication) -> Callable[..., Any]:
 
 
 def _decider(work: Adjudication, emotion: str) -> Callable[..., Any]:
-    def decide(ticket: str, later: Later, request: gr.Request) -> Any:
+    def decide(ticket: str, beside: str, later: Later, request: gr.Request) -> Any:
         who = work.services.identity.annotator(request)
-        return decided(work, who, request.session_hash or "", ticket, emotion, later)
+        return decided(work, who, request.session_hash or "", ticket, emotion, later, beside)
 
     return decide
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from label_store.event import LEVELS
-from ser_core.emotions import EMOTIONS
-from ui.calls import UNEXPECTED
 from ui.catalogue import Source
 from ui.clip_cache import PreparedClip
 from ui.errors import PageError
@@ -110,17 +107,6 @@ class LabelDecision:
     replaces: tuple[float, float] | None = None
     second: str = ""
     intensity: int | None = None
-
-    def check_mixed(self) -> None:
-        """Refuse a second emotion or an intensity that no page sends.
-
-        Raises:
-            PageError: it is not an emotion, or not one of the intensities.
-        """
-        level = self.intensity
-        known = not self.second or self.second in EMOTIONS
-        if not known or (level is not None and str(level) not in LEVELS):
-            raise PageError(UNEXPECTED)
 
 
 @dataclass

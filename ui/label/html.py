@@ -14,6 +14,7 @@ from ui.label.candidates import NEEDS_MODEL, QueueKnowledge
 from ui.label.displayed import DisplayedClip, Segment
 from ui.label.practice import note_html
 from ui.language import say
+from ui.mixed import in_words
 from ui.page_html import bars, percent, swatch
 
 KEYS: tuple[tuple[str, str], ...] = (
@@ -87,30 +88,6 @@ WAVE = (
     '<p id="label-segment" class="hint" role="status"></p>'
 )
 """Where segments are drawn; filled by segments.js for each clip."""
-
-
-MIXED = (
-    '<div id="label-mixed" hidden>'
-    '<button type="button" id="label-second" aria-pressed="false">Second emotion<b>–</b></button>'
-    '<button type="button" id="label-intensity" class="key-KeyG">Intensity<b>–</b></button>'
-    '<p class="hint" role="status"></p></div>'
-)
-"""What a decision says beside its emotion; hidden and filled by mixed.js."""
-
-WITH_SECOND = "{emotion} with {second}"
-WITH_INTENSITY = "{emotion}, intensity {level}"
-
-
-def in_words(emotion: str, second: str = "", intensity: int | str | None = None) -> str:
-    """Return a label in words, with the second emotion and the intensity where it has them.
-
-    >>> in_words("anger"), in_words("anger", "fear", 2)
-    ('anger', 'anger with fear, intensity 2')
-    """
-    text = say(emotion)
-    if second:
-        text = say(WITH_SECOND, emotion=text, second=say(second))
-    return say(WITH_INTENSITY, emotion=text, level=intensity) if intensity else text
 
 
 def suggested(ticket: str, segments: Sequence[Segment]) -> str:

@@ -34,9 +34,9 @@ from ui.label.displayed import (
     Session,
     StaleDecisionError,
 )
-from ui.label.html import in_words
 from ui.label.practice import ROUND, PracticeNote, PracticeRound
 from ui.label.suggested import suggested_segments
+from ui.mixed import check_mixed, in_words
 from ui.services import Services
 
 DECISIONS = frozenset({"label", "skip"})
@@ -51,11 +51,6 @@ BROUGHT = "brought"
 
 IN_SEGMENTS = "labelled in segments"
 """Why a clip is skipped whose segments were labelled, where nobody says otherwise."""
-
-SAME = (
-    "The second emotion is the same as the first. Nothing was saved; choose another, or take it "
-    "back with Shift and its digit."
-)
 
 PRACTICE = "practice"
 """Why an example is shown: to try the keys, with nothing saved."""
@@ -318,7 +313,7 @@ class LabelSession:
         shown = self.current(who, session)
         if shown is None or choice.ticket != shown.ticket:
             raise StaleDecisionError(STALE if choice.ticket else NO_CLIP)
-        choice.check_mixed()
+        check_mixed(choice.second, choice.intensity)
         predicted = (shown.ready.prediction or {}).get("emotion") or "no emotion"
         if choice.action == "skip":
             chosen = "skipped"
@@ -467,9 +462,7 @@ class LabelSession:
         skip = choice.action == "skip"
         if skip and not who.may_write:
             raise PageError("Only annotators who may write can skip. Choose an emotion instead.")
-        choice.check_mixed()
-        if emotion and emotion == choice.second:
-            raise PageError(SAME)
+        check_mixed(choice.second, choice.intensity, emotion)
         spent = round((self._clock() - shown.started) * 1000)
         return LabelEvent(
             action="skip" if skip else "label" if who.may_write else "suggest",

@@ -12,7 +12,7 @@ import numpy as np
 from gradio.context import Context
 
 from label_store.errors import ConflictError, StoreError
-from label_store.event import LEVELS, Saved
+from label_store.event import Saved
 from ser_core.emotions import EMOTIONS
 from ser_core.errors import SerError
 from ser_core.home import Home
@@ -26,6 +26,7 @@ from ui.label.offline import OfflineLabels
 from ui.label.references import reference, reference_emotions
 from ui.label.session import NOTHING_LEFT, PRACTICE, LabelSession
 from ui.language import say
+from ui.mixed import bar, in_words, said_beside
 from ui.page_html import counted
 from ui.services import Services
 from ui.theme import key_class
@@ -99,7 +100,7 @@ def build(services: Services) -> None:
     with gr.Row(elem_id="label-panel"):
         with gr.Column(scale=5, min_width=300):
             card = gr.HTML(html.WAITING, elem_id="label-card")
-            gr.HTML(html.MIXED, elem_id="label-mixed-holder")
+            gr.HTML(bar("label"), elem_classes="mixed-holder")
             buttons = _choices()
             if services.identity.mode != "local":
                 gr.HTML(page_html.CONSENT)
@@ -331,7 +332,7 @@ def decided(
 def _told(saved: Saved, choice: LabelDecision) -> str:
     """Return what was saved, as a sentence in the reader's language."""
     event, number = saved.event, saved.number
-    what = html.in_words(event.emotion, event.second_emotion, event.intensity)
+    what = in_words(event.emotion, event.second_emotion, event.intensity)
     if choice.segment is not None:
         start, end = (f"{seconds:.2f}" for seconds in choice.segment)
         return say(SAVED_SEGMENT, number=number, emotion=what or "removed", start=start, end=end)
@@ -380,16 +381,6 @@ def opened(
     return view(labelling, who, shown, gr.skip() if same else page_html.status(who.reason or ask))
 
 
-def said_beside(text: str) -> tuple[str, int | None]:
-    """Return the second emotion and the intensity as mixed.js writes them; one that is none is 0.
-
-    >>> said_beside("joy|2"), said_beside("|"), said_beside("|9x")
-    (('joy', 2), ('', None), ('', 0))
-    """
-    second, _, level = (text or "").partition("|")
-    return second, (int(level) if level in LEVELS else 0) if level else None
-
-
 Stretch = tuple[float, float]
 
 
@@ -427,7 +418,7 @@ def undone(
     text = f"Saved #{saved.number}: undone, {name} is open again."
     before = labelling.services.store.state().by_id.get(saved.event.target)
     if before is not None and (before.second_emotion or before.intensity):
-        what = html.in_words(before.emotion, before.second_emotion, before.intensity)
+        what = in_words(before.emotion, before.second_emotion, before.intensity)
         text = say(UNDONE_MIXED, number=saved.number, what=what, name=say(name))
     return view(labelling, who, shown, page_html.status(text, "done"))
 

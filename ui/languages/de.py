@@ -543,7 +543,7 @@ TEXTS: dict[str, str] = {
     "the model doesn't know {emotion}, which {labels} labels by {speakers} speakers would add": "das Modell kennt {emotion} nicht; {labels} Labels von {speakers} Stimmen würden es ergänzen",
     "there is no corpus, and {labels} labels are needed to learn from them alone": "es gibt kein Korpus, und um nur aus Labels zu lernen, braucht es {labels}",
     "Adjudication": "Schlichtung",
-    "Clips that annotators label differently, ties first. Listen, then press the digit of the emotion you hear: your decision is the clip's label. Who said what stays hidden until you ask for it or have decided.": "Aufnahmen, die verschieden annotiert wurden, Gleichstände zuerst. Hören Sie zu und drücken Sie die Ziffer der Emotion, die Sie hören: Ihre Entscheidung ist das Label der Aufnahme. Wer was gesagt hat, bleibt verborgen, bis Sie danach fragen oder entschieden haben.",
+    "Clips that annotators label differently, ties first. Listen, then press the digit of the emotion you hear: your decision is the clip's label. Who said what stays hidden until you ask for it or have decided. A second emotion and an intensity go with a decision where you switched them on on the Label tab.": "Aufnahmen, die verschieden annotiert wurden, Gleichstände zuerst. Hören Sie zu und drücken Sie die Ziffer der Emotion, die Sie hören: Ihre Entscheidung ist das Label der Aufnahme. Wer was gesagt hat, bleibt verborgen, bis Sie danach fragen oder entschieden haben. Eine zweite Emotion und eine Stärke gehören zu einer Entscheidung, wo Sie sie unter „Annotieren“ eingeschaltet haben.",
     "Nothing waits for a decision.": "Nichts wartet auf eine Entscheidung.",
     "Show the labels": "Labels zeigen",
     "Later": "Später",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from label_store.adjudication import adjudicate, disputes
 from label_store.annotators import write_annotator_settings
 from label_store.consensus import consensus
 from label_store.event import LabelEvent
@@ -88,6 +89,25 @@ def test_a_second_emotion_trains_as_a_soft_label_and_counts_as_new(
     shares = dict(zip(prepared.emotions, made.target, strict=True))
     assert shares == pytest.approx({old.emotion: 0.0, first: 0.7, second: 0.3})
     assert prepared.emotions[made.label] == first
+    assert new_labels(store, before) == 1
+
+
+def test_a_mixed_decision_of_an_adjudicator_trains_as_a_soft_label(
+    tiny_settings: Settings, tiny_corpora: Path, tmp_path: Path
+) -> None:
+    prepared = prepare(tiny_settings, tmp_path / "cache")
+    store = LabelStore(tmp_path)
+    old = prepared.sides["train"][0].clip
+    first, second = (one for one in prepared.emotions if one != old.emotion)
+    sha = content_hash(old.path)
+    label(store, old.path.name, first, clip=sha, second_emotion=old.emotion)
+    label(store, old.path.name, second, clip=sha, by="ben")
+    assert joined(prepared, store, tiny_corpora).replaced == 0
+    before = store.revision
+    adjudicate(store, disputes(store.state())[0], first, "eve", second_emotion=second)
+    made = joined(prepared, store, tiny_corpora).prepared.sides["train"][0]
+    shares = dict(zip(prepared.emotions, made.target, strict=True))
+    assert shares == pytest.approx({old.emotion: 0.0, first: 0.7, second: 0.3})
     assert new_labels(store, before) == 1
 
 

@@ -12,11 +12,13 @@ from label_store.corpus_rows import TableQuery
 from label_store.event import LabelEvent
 from ser_core.audio import to_wav_bytes
 from tests.ui.conftest import voice
+from ui.calls import UNEXPECTED
 from ui.clip_cache import ClipCache
 from ui.corpus.adjudication import Adjudication
-from ui.corpus.adjudication_panel import NOTHING_OPEN, decided, undone, view
+from ui.corpus.adjudication_panel import NOTHING_OPEN, card, decided, undone, view
 from ui.corpus.session import CorpusTableService
 from ui.identity import Annotator
+from ui.mixed import SAME
 from ui.services import Services
 
 EVE = Annotator("eve", may_write=True, may_train=True, may_suggest=True)
@@ -43,13 +45,17 @@ def work(service: CorpusTableService) -> Adjudication:
     return Adjudication(service, ClipCache(service.services))
 
 
-def dispute(service: CorpusTableService, name: str, **given: str) -> str:
+def dispute(
+    service: CorpusTableService, name: str, second: str = "", intensity: int | None = None,
+    **given: str,
+) -> str:  # fmt: skip
     row = next(one for one in service.page(TableQuery()).rows if one.file_name == name)
     sha, _ = service.clip_of(row)
     for who, emotion in given.items():
         event = LabelEvent(
-            action="label", annotator=who, clip=sha, file_name=name, corpus="mine", emotion=emotion
-        )
+            action="label", annotator=who, clip=sha, file_name=name, corpus="mine",
+            emotion=emotion, second_emotion=second, intensity=intensity,
+        )  # fmt: skip
         service.services.store.append(event)
     return sha
 
@@ -88,6 +94,35 @@ def test_a_decision_is_saved_and_shows_what_everybody_said(work: Adjudication) -
     assert NOTHING_OPEN in text(view(work, EVE, (), ""))
     assert "open again" in text(undone(work, EVE, "s", ()))
     assert "no decision of yours" in text(undone(work, EVE, "other session", ()))
+
+
+def test_a_decision_carries_a_second_emotion_and_an_intensity(
+    work: Adjudication, service: CorpusTableService
+) -> None:
+    dispute(service, "happy_a.wav", "sadness", 3, carl="anger")
+    waiting = work.overview(EVE).waiting
+    here = work.shown(next(one for one in waiting if one.file_name == "happy_a.wav"))
+    blind, told = card(here, reveal=False), card(here, reveal=True)
+    assert "sadness" not in blind
+    assert '<b translate="no">anger with sadness, intensity 3</b>' in told
+    done = text(decided(work, EVE, "s", here.ticket, "fear", (), "joy|2"))
+    assert "happy_a.wav is fear with joy, intensity 2." in done
+    assert "ada joy; ben fear; carl anger with sadness, intensity 3" in done
+    event = work.services.store.events()[-1]
+    assert (event.action, event.second_emotion, event.intensity) == ("adjudicate", "joy", 2)
+    (label,) = consensus(work.services.store).labels
+    assert label.distribution == pytest.approx({"fear": 0.7, "joy": 0.3})
+    assert (label.second_emotion, label.intensity) == ("joy", 2)
+
+
+@pytest.mark.parametrize(
+    ("beside", "message"),
+    [("fear|", SAME), ("blorp|", UNEXPECTED), ("joy|4", UNEXPECTED), ("|<b>", UNEXPECTED)],
+)
+def test_what_fits_no_decision_saves_nothing(work: Adjudication, beside: str, message: str) -> None:
+    before = work.services.store.revision
+    assert message in text(decided(work, EVE, "s", ticket(work), "fear", (), beside))
+    assert work.services.store.revision == before
 
 
 def test_a_key_for_a_clip_that_changed_meanwhile_saves_nothing(
