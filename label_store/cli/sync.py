@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, settings: StoreSettings) -> int:
     store = LabelStore(settings.home)
     moved = Replica(store, place, clips=asked.clips).round()
     print(f"{place.name}: {describe(moved)}")
-    for what in AnnotationSettingsSync(store.folder, place)():
+    for what in AnnotationSettingsSync.of(store, place)():
         print(f"{what[:1].upper()}{what[1:]}")
     if asked.models:
         champion = ChampionSync(store.home, place)()

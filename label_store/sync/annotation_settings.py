@@ -1,7 +1,8 @@
-"""Whose labels train and which clips are gold travel too, for a disk that is wiped loses them.
+"""Whose labels train, which clips are gold and the guidelines travel too: a wiped disk loses them.
 
-``settings/<file>-<time>-<digest>`` is a file of the store's ``labels`` folder as it stood at that
-time. The latest wins on both sides, whole: of two changes made apart, the earlier one is lost.
+``settings/<file>-<time>-<digest>`` is a file of the store's ``labels`` folder, or the home's
+guidelines, as it stood at that time. The latest wins on both sides, whole: of two changes made
+apart, the earlier one is lost. A file that is gone comes back; one that was emptied stays empty.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from label_store.annotators import FILE as ANNOTATORS
 from label_store.clips import write_whole
 from label_store.errors import SaveError, SyncError
 from label_store.gold import FILE as GOLD
+from label_store.store import LabelStore
 from label_store.sync.place import Place
 from label_store.sync.shards import digest
 
 FILES: Final = (GOLD, ANNOTATORS)
+GUIDELINES: Final = "guidelines.md"
+"""How the clips are to be labelled. Clips that are heard beside it travel as clips do."""
+
 _NAME = re.compile(r"settings/([a-z]+\.[a-z]+)-(\d{8}T\d{6}\.\d{6})-([0-9a-f]{12})")
 _TIME: Final = "%Y%m%dT%H%M%S.%f"
 
@@ -32,10 +37,17 @@ class AnnotationSettingsSync:
     Args:
         folder: the store's ``labels`` folder.
         place: where they are kept.
+        home: SER_HOME, whose guidelines go along; None = they stay where they are.
     """
 
     folder: Path
     place: Place
+    home: Path | None = None
+
+    @classmethod
+    def of(cls, store: LabelStore, place: Place) -> AnnotationSettingsSync:
+        """Return what keeps all of them in step, of a store and its home."""
+        return cls(store.folder, place, store.home)
 
     def __call__(self) -> tuple[str, ...]:
         """Bring the later of each file to the side that lacks it.
@@ -49,46 +61,48 @@ class AnnotationSettingsSync:
         """
         names = self.place.names()
         done = []
-        for file in FILES:
-            there = sorted(name for name in names if (f := _NAME.fullmatch(name)) and f[1] == file)
-            what = self._in_step(file, there)
+        paths = [self.folder / file for file in FILES]
+        paths += [self.home / GUIDELINES] if self.home else []
+        for path in paths:
+            found = (name for name in names if (f := _NAME.fullmatch(name)) and f[1] == path.name)
+            what = self._in_step(path, sorted(found))
             if what:
-                done.append(f"{what} {file}")
+                done.append(f"{what} {path.name}")
         return tuple(done)
 
-    def _in_step(self, file: str, there: list[str]) -> str:
+    def _in_step(self, path: Path, there: list[str]) -> str:
         latest, old, what = (there[-1] if there else ""), there[:-1], ""
         try:
-            data = (self.folder / file).read_bytes()
-            changed = (self.folder / file).stat().st_mtime
+            data = path.read_bytes()
+            changed = path.stat().st_mtime
         except FileNotFoundError:
             here = ""
         except OSError as error:
-            raise SyncError(f"{file} can't be read: {error.strerror or error}.") from error
+            raise SyncError(f"{path.name} can't be read: {error.strerror or error}.") from error
         else:
-            here = f"settings/{file}-{_stamp(changed)}-{digest(data)}"
+            here = f"settings/{path.name}-{_stamp(changed)}-{digest(data)}"
         if here and here[-12:] != latest[-12:] and here > latest:
             self.place.write({here: data})
             old, what = there, "sent"
         elif latest and here[-12:] != latest[-12:]:
-            self._receive(file, latest)
+            self._receive(path, latest)
             what = "received"
         if old:  # names of people may stand in them
             self.place.remove(old)
         return what
 
-    def _receive(self, file: str, name: str) -> None:
+    def _receive(self, path: Path, name: str) -> None:
         found = dict(self.place.read([name]))
         if name not in found or digest(found[name]) != name[-12:]:
             raise SyncError(f"{name} at {self.place.name} is gone or damaged.")
         time = datetime.strptime(name[-35:-13], _TIME).replace(tzinfo=UTC).timestamp()
         try:
-            write_whole(self.folder / file, found[name])
-            os.utime(self.folder / file, (time, time))
+            write_whole(path, found[name])
+            os.utime(path, (time, time))
         except OSError as error:
             raise SaveError(
-                f"{self.folder / file} can't be written: {error.strerror or error}. Make the "
-                "folder writable or free some space."
+                f"{path} can't be written: {error.strerror or error}. Make the folder writable "
+                "or free some space."
             ) from error
 
 

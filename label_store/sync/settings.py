@@ -60,7 +60,7 @@ def make_syncer(store: LabelStore, settings: SyncSettings) -> Syncer:
     """
     place = open_place(settings.address)
     replica = Replica(store, place, clips=settings.clips)
-    errands: list[Errand] = [AnnotationSettingsSync(store.folder, place)]
+    errands: list[Errand] = [AnnotationSettingsSync.of(store, place)]
     if settings.models:
         errands.append(ChampionSync(store.home, place))
     return Syncer(replica, errand=lambda: [errand() for errand in errands])

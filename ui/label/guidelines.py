@@ -54,7 +54,7 @@ def save_guidelines(services: Services, who: Annotator, text: str, before: str) 
     Args:
         services: whose home.
         who: must be allowed to write.
-        text: Markdown; "" removes them.
+        text: Markdown; "" takes them away, also where SER_SYNC keeps them.
         before: what the writer had before them, so that nobody's newer text is lost.
 
     Raises:
@@ -71,11 +71,10 @@ def save_guidelines(services: Services, who: Annotator, text: str, before: str) 
         )
     path = Home(services.home).guidelines
     try:
-        if text.strip():
+        if text.strip() or path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, text)
-        else:
-            path.unlink(missing_ok=True)
+            # Emptied, not removed: what is not there comes back from where labels are kept.
+            write_text(path, text if text.strip() else "")
     except OSError as error:
         raise PageError(f"guidelines.md can't be written ({error.strerror}).") from error
 

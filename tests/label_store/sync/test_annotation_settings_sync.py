@@ -1,4 +1,4 @@
-"""Gold clips and trusted annotators survive a wiped disk; the later change wins on both sides."""
+"""What was set about annotators survives a wiped disk; the later change wins on both sides."""
 
 from __future__ import annotations
 
@@ -58,6 +58,38 @@ def test_the_later_change_wins_and_no_earlier_one_stays_at_the_place(tmp_path: P
     assert len(place.names()) == 1
 
 
+def write_guidelines(home: Path, text: str, at: float) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "guidelines.md").write_text(text, encoding="utf-8")
+    os.utime(home / "guidelines.md", (at, at))
+
+
+def test_guidelines_come_back_and_the_later_text_wins_also_an_empty_one(tmp_path: Path) -> None:
+    place = Memory()
+    homes = [tmp_path / name for name in "ab"]
+    sides = [AnnotationSettingsSync.of(LabelStore(home), place) for home in homes]
+    write_guidelines(homes[0], "# Joy\nĄ smile", 1_800_000_000.5)
+    assert sides[0]() == ("sent guidelines.md",)
+    assert sides[1]() == ("received guidelines.md",)
+    assert sides[0]() == sides[1]() == ()
+    copy = homes[1] / "guidelines.md"
+    assert copy.read_bytes() == (homes[0] / "guidelines.md").read_bytes()
+    write_guidelines(homes[1], "two", 1_800_000_100)
+    write_guidelines(homes[0], "one", 1_800_000_050)
+    for side in sides * 2:
+        side()
+    assert [(home / "guidelines.md").read_text("utf-8") for home in homes] == ["two", "two"]
+    write_guidelines(homes[0], "", 1_800_000_200)
+    for side in sides * 2:
+        side()
+    assert copy.read_text("utf-8") == ""
+    (name,) = place.names()
+    assert name.startswith("settings/guidelines.md-")
+    # A version that knows no guidelines leaves them alone.
+    assert AnnotationSettingsSync(homes[1] / "labels", place)() == ()
+    assert place.names() == [name]
+
+
 def test_what_is_damaged_there_is_not_taken(tmp_path: Path) -> None:
     place = Memory()
     trust(tmp_path / "a", "ada", 1_800_000_000)
@@ -74,9 +106,11 @@ def test_a_round_of_the_page_carries_them_and_labels_know_nothing_of_it(tmp_path
     copy = SyncSettings(str(tmp_path / "copy"))
     one, other = LabelStore(tmp_path / "a"), LabelStore(tmp_path / "b")
     trust(one.folder, "ada", 1_800_000_000)
+    write_guidelines(one.home, "# Joy", 1_800_000_000)
     assert make_syncer(one, copy).fold_in()
     assert make_syncer(other, copy).fold_in()
     assert trusted(other.folder) == {"ada"}
+    assert (other.home / "guidelines.md").read_text(encoding="utf-8") == "# Joy"
     place = Memory()
     AnnotationSettingsSync(one.folder, place)()
     moved = Replica(other, place).round()

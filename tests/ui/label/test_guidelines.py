@@ -54,6 +54,8 @@ def test_a_newer_text_is_not_overwritten_and_visitors_write_none(services: Servi
     assert read_guidelines(services) == "by hand"
     save_guidelines(services, ADA, " ", "by hand")
     assert read_guidelines(services) == ""
+    # Gone, they would come back from where labels are kept.
+    assert Home(services.home).guidelines.read_bytes() == b""
 
 
 @pytest.mark.parametrize(
