@@ -88,6 +88,8 @@ def say_count(count: int, one: str, many: str, **values: Any) -> str:
 def looked_up(table: Mapping[str, str], text: str) -> str:
     """Return a table's sentence; of a text that it lacks as a whole, that of each of its pieces.
 
+    Pieces are the texts between tags, and what is spoken of a part (its aria-label, its title).
+
     >>> looked_up({"Stop": "Halt"}, "<b>Stop</b> <i>now</i>")
     '<b>Halt</b> <i>now</i>'
     """
@@ -99,6 +101,7 @@ def looked_up(table: Mapping[str, str], text: str) -> str:
         parts[::2] = [looked_up(table, part) for part in parts[::2]]
         return "".join(parts)
     if "<" in text:
+        text = ATTRIBUTE.sub(lambda found: f'{found[1]}="{looked_up(table, found[2])}"', text)
         return PIECE.sub(lambda found: looked_up(table, found[0]), text)
     return text
 

@@ -25,7 +25,7 @@ from ui.corpus.annotators import PROOF_ANSWERS, PROOF_SHARE, AnnotatorOverview, 
 from ui.corpus.session import CorpusTableService
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
-from ui.language import say
+from ui.language import say, say_count
 from ui.page_html import counted, swatch
 
 EVERYBODY, ONLY = "everybody who may write", "only selected annotators"
@@ -58,6 +58,8 @@ INTRO = (
     "count too. The known answers are not used for training; an annotator's answer is a label like "
     "any other.</p>"
 )
+OF = "{part} of {whole}"
+MORE = "… and {count} more"
 REFUSALS = (PageError, GoneError, StoreError, SerError)
 WRITES: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "write"}
 
@@ -178,9 +180,10 @@ def annotator_table(found: AnnotatorOverview) -> str:
     )
     troubles = "".join(f'<p class="notice">{escape(text)}</p>' for text in found.problems[:20])
     more = len(found.problems) - 20
-    troubles += f'<p class="hint">… and {more} more.</p>' if more > 0 else ""
+    troubles += f'<p class="hint">{say(MORE, count=more)}.</p>' if more > 0 else ""
     when = found.set.changed
-    by = f'<p class="hint">Set by {escape(found.set.changed_by)}, {escape(when)}.</p>'
+    set_by = say("Set by {name}, {when}.", name=found.set.changed_by, when=when)
+    by = f'<p class="hint">{escape(set_by)}</p>'
     return table + (by if when else "") + _gold(found) + troubles
 
 
@@ -201,7 +204,7 @@ def _person(one: AnnotatorRow) -> str:
 def _share(right: int, seen: int) -> str:
     low, high = wilson(right, seen)
     return (
-        f'{right} of {seen} <span class="range" title="95 % interval (Wilson)">'
+        f'{say(OF, part=right, whole=seen)} <span class="range" title="95 % interval (Wilson)">'
         f"{right / seen:.0%}, {100 * low:.0f}–{high:.0%}</span>"
     )
 
@@ -216,7 +219,7 @@ def _others(one: AnnotatorRow) -> str:
 
 def _by_emotion(pairs: Mapping[str, tuple[int, int]]) -> str:
     rows = "".join(
-        f"<li>{swatch(emotion)} {escape(emotion)}: {_share(*pair)}</li>"
+        f"<li>{swatch(emotion)} {escape(say(emotion))}: {_share(*pair)}</li>"
         for emotion, pair in pairs.items()
     )
     return f"<details><summary>by emotion</summary><ul>{rows}</ul></details>"
@@ -229,7 +232,8 @@ def _practice(one: AnnotatorRow) -> str:
         return "–"
     if now.passed is not None:
         return "passed"
-    return f"{now.answered} of {now.needed}" + (f" · {now.accuracy:.0%}" if now.answered else "")
+    far = say(OF, part=now.answered, whole=now.needed)
+    return far + (f" · {now.accuracy:.0%}" if now.answered else "")
 
 
 def _mistakes(gold: GoldScore) -> str:
@@ -237,7 +241,8 @@ def _mistakes(gold: GoldScore) -> str:
         return ""
     (known, given), count = max(gold.mistakes.items(), key=lambda pair: (pair[1], pair[0]))
     times = f" {count}×" if count > 1 else ""
-    return f'<span class="why">{escape(known)} labelled as {escape(given)}{times}</span>'
+    text = say("{known} labelled as {given}", known=say(known), given=say(given))
+    return f'<span class="why">{escape(text)}{times}</span>'
 
 
 def _gold(found: AnnotatorOverview) -> str:
@@ -249,11 +254,9 @@ def _gold(found: AnnotatorOverview) -> str:
         for one in clips[:GOLD_SHOWN]
     )
     more = len(clips) - GOLD_SHOWN
-    rest = f"<li>… and {more} more</li>" if more > 0 else ""
-    return (
-        f'<details class="gold"><summary>{counted(len(clips), "gold clip")} with answers</summary>'
-        f"<ul>{items}{rest}</ul></details>"
-    )
+    rest = f"<li>{say(MORE, count=more)}</li>" if more > 0 else ""
+    title = say_count(len(clips), "1 gold clip with answers", "{count} gold clips with answers")
+    return f'<details class="gold"><summary>{title}</summary><ul>{items}{rest}</ul></details>'
 
 
 # ---------------------------------------------------------------------- handlers
@@ -286,12 +289,13 @@ def saved(
     except REFUSALS as error:
         return page_html.status(str(error), "refused")
     if made.trusted is None:
-        text = "Saved: everybody's labels are used for training."
+        text = say("Saved: everybody's labels are used for training.")
     elif made.trusted:
-        text = f"Saved: only labels by {', '.join(sorted(made.trusted))} are used for training."
+        names_of = ", ".join(sorted(made.trusted))
+        text = say("Saved: only labels by {names} are used for training.", names=names_of)
     else:
-        text = "Saved: nobody's labels are used for training."
-    text += f" {made.gold_share:.0%} of the queue is gold."
+        text = say("Saved: nobody's labels are used for training.")
+    text += " " + say("{share} of the queue is gold.", share=f"{made.gold_share:.0%}")
     if made.enough is not None:
         text += " " + say(ENOUGH_SET, level=f"{100 * made.enough:.0f}")
     if made.practice is not None:
@@ -331,8 +335,13 @@ def _prover(service: CorpusTableService) -> Callable[..., Any]:
             names = annotators.overview(service, who).proven()
         except REFUSALS as error:
             return gr.skip(), gr.skip(), page_html.status(str(error), "refused")
-        rule = f"{PROOF_ANSWERS} or more gold clips, at least {PROOF_SHARE:.0%} correct"
-        text = f"Selected: {', '.join(names) or 'nobody'} ({rule}). Nothing is saved yet."
+        text = say(
+            "Selected: {names} ({answers} or more gold clips, at least {share} correct). Nothing "
+            "is saved yet.",
+            names=", ".join(names) or say("nobody"),
+            answers=PROOF_ANSWERS,
+            share=f"{PROOF_SHARE:.0%}",
+        )
         return ONLY, names, page_html.status(text)
 
     return prove

@@ -34,6 +34,7 @@ from ui.corpus import html
 from ui.corpus.session import CorpusTableService
 from ui.errors import PageError
 from ui.identity import Annotator
+from ui.language import say, translated
 from ui.page_html import counted
 
 FORMATS: tuple[tuple[str, str], ...] = (
@@ -228,7 +229,7 @@ def _exporter(service: CorpusTableService) -> Callable[..., Any]:
             path, lacks = exported(service, who, kind)
         except (PageError, StoreError) as error:
             return gr.update(visible=False), page_html.status(str(error), "refused")
-        text = f"The file is ready. {lacks}".strip()
+        text = f"{say('The file is ready.')} {translated(lacks)}".strip()
         return gr.update(value=path, visible=True), page_html.status(text, "done")
 
     return export

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from label_store.agreement import Agreement
 from ser_core.emotions import EMOTIONS
 from ui.figures import QUIET, ROOM
+from ui.language import say, say_count
 from ui.page_html import plural
 from ui.theme import COLOURS, DARK_INK, FONT
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 SHADES = [[0.0, "#b4533c"], [0.5, "#e6d9b8"], [1.0, "#1d7871"]]
+
+
+UNKNOWN = "unknown"
 
 
 def balance_figure(counts: dict[str, int]) -> go.Figure:
@@ -28,23 +32,23 @@ def balance_figure(counts: dict[str, int]) -> go.Figure:
 
     known = [(name, counts[name]) for name in EMOTIONS if counts.get(name)]
     unknown = sum(count for name, count in counts.items() if name not in EMOTIONS)
-    shown = [*known, *([("unknown", unknown)] if unknown else [])]
+    shown = [*known, *([(UNKNOWN, unknown)] if unknown else [])]
     total = max(1, sum(count for _, count in shown))
     few = max((count for _, count in shown), default=0) <= 8
     bars = go.Bar(
-        y=[name for name, _ in shown],
+        y=[say(name) for name, _ in shown],
         x=[count for _, count in shown],
         orientation="h",
         marker={"color": [COLOURS.get(name, QUIET) for name, _ in shown], "line": {"width": 0}},
         text=[f"{count:,} · {100 * count / total:.0f} %" for _, count in shown],
         textposition="outside",
-        hovertemplate="%{y}: %{x} rows<extra></extra>",
+        hovertemplate=f"%{{y}}: {say('{count} rows', count='%{x}')}<extra></extra>",
         cliponaxis=False,
     )
     figure = go.Figure(bars)
-    _dress(figure, "Rows of each emotion", 60 + 30 * max(len(shown), 3))
+    _dress(figure, say("Rows of each emotion"), 60 + 30 * max(len(shown), 3))
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title={"text": "rows", "standoff": 6}, rangemode="tozero")
+    figure.update_xaxes(title={"text": say("rows"), "standoff": 6}, rangemode="tozero")
     if few:  # There is no half row.
         figure.update_xaxes(dtick=1)
     return figure
@@ -72,17 +76,18 @@ def agreement_figure(found: Agreement, most: int = 12) -> go.Figure:
         if pair.first in place and pair.second in place:
             for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
                 values[place[one]][place[other]] = pair.kappa
-                kappa = "κ undefined" if pair.kappa is None else f"κ {pair.kappa:.2f}"
-                texts[place[one]][place[other]] = f"{kappa}<br>{pair.clips} clips"
+                kappa = say("undefined") if pair.kappa is None else f"{pair.kappa:.2f}"
+                clips = say_count(pair.clips, "1 clip", "{count} clips")
+                texts[place[one]][place[other]] = f"κ {kappa}<br>{clips}"
     figure = go.Figure(
         go.Heatmap(
             z=values, x=words, y=words, zmin=-1, zmax=1, colorscale=SHADES, text=texts,
             texttemplate="%{text}", showscale=False, xgap=2, ygap=2,
             textfont={"color": DARK_INK},
-            hovertemplate="%{x} and %{y}<br>%{text}<extra></extra>",
+            hovertemplate="%{x} – %{y}<br>%{text}<extra></extra>",
         )
     )  # fmt: skip
-    _dress(figure, "Cohen's kappa of each pair of annotators", 120 + 52 * max(len(names), 2))
+    _dress(figure, say("Cohen's kappa of each pair of annotators"), 120 + 52 * max(len(names), 2))
     figure.update_yaxes(autorange="reversed")
     return figure
 
@@ -94,9 +99,9 @@ def summary(found: Agreement) -> str:
             '<p class="hint">No clip has been labelled by two annotators yet. One clip in ten goes '
             "to a second annotator, so that agreement can be measured.</p>"
         )
-    alpha = "undefined" if found.alpha is None else f"{found.alpha:.2f}"
+    alpha = say("undefined") if found.alpha is None else f"{found.alpha:.2f}"
     by = ", ".join(
-        f"{escape(name)} {'–' if value is None else f'{value:.2f}'}"
+        f"{escape(say(name))} {'–' if value is None else f'{value:.2f}'}"
         for name, value in found.by_emotion.items()
     )
     return (

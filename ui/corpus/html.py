@@ -37,6 +37,11 @@ EMPTY = (
 
 NOTHING_FOUND = '<div class="welcome">No row matches. Clear the search or a filter above.</div>'
 
+TICK, PLAY = "Tick {name}", "Play {name}"
+NAME_OF, EMOTION_OF = "File name of {name}", "Emotion of {name}"
+ROW = "row {line}: {name}"
+HAS = "The table has: {kinds}. Nothing has been saved yet."
+
 NEED_TICKS = ("word", "accept", "reject", "gold", "no-gold")
 """Ends of the ids of the buttons that do something with ticked rows."""
 
@@ -148,17 +153,22 @@ def _row(row: CorpusRow, reason: str, playing: bool, note: str) -> str:
     why = f'<span class="why">{escape(reason)}</span>' if reason else ""
     return (
         f'<tr class="{"playing" if playing else ""}">'
-        f'<td class="pick"><input type="checkbox" data-pick="{key}" aria-label="Tick {called}">'
+        f'<td class="pick"><input type="checkbox" data-pick="{key}" aria-label="{_named(TICK, called)}">'
         "</td>"
-        f'<td class="play"><button type="button" data-do="play" {at} aria-label="Play {called}">▶'
+        f'<td class="play"><button type="button" data-do="play" {at} aria-label="{_named(PLAY, called)}">▶'
         f"</button></td>"
         f'<td class="name"><input type="text" data-field="name" {at} value="{name}" '
-        f'aria-label="File name of {called}" spellcheck="false">{_part(part)}</td>'
+        f'aria-label="{_named(NAME_OF, called)}" spellcheck="false">{_part(part)}</td>'
         f'<td class="emotion">{_emotion(row, at, called)}{note}</td>'
         f'<td class="corpus-name">{escape(row.corpus or "store")}</td>'
         f'<td class="prediction">{_prediction_cell(row)}</td>'
         f'<td class="wrong">{tags}{why}</td></tr>'
     )
+
+
+def _named(text: str, called: str) -> str:
+    """Return a sentence on a row, whose name is escaped already."""
+    return escape(say(text)).replace("{name}", called)
 
 
 def times(start: float | None, end: float | None) -> str:
@@ -183,12 +193,14 @@ def _emotion(row: CorpusRow, at: str, called: str) -> str:
     known = row.emotion in EMOTIONS
     first = "" if known else f'<option value="" selected>{escape(row.emotion or "–")}</option>'
     options = "".join(
-        f"<option{' selected' if name == row.emotion else ''}>{name}</option>" for name in EMOTIONS
+        # The words are the reader's, what is chosen is the emotion.
+        f'<option value="{name}"{" selected" if name == row.emotion else ""}>{name}</option>'
+        for name in EMOTIONS
     )
     tint = f" emotion-{row.emotion}" if known else ""
     return (
         f'<span class="pill{tint}"></span><select data-field="emotion" {at} '
-        f'aria-label="Emotion of {called}">{first}{options}</select>'
+        f'aria-label="{_named(EMOTION_OF, called)}">{first}{options}</select>'
     )
 
 
@@ -243,7 +255,7 @@ def sound(url: str, name: str, start: float | None = None, end: float | None = N
 def preview(plan: ImportPlan, most: int = 40) -> str:
     """Return what an import would change."""
     counts = plan.counts()
-    kinds = ", ".join(f"<b>{count}</b> {escape(kind)}" for kind, count in counts.items())
+    kinds = ", ".join(f"<b>{count}</b> {escape(say(kind))}" for kind, count in counts.items())
     changed = [change for change in plan.changes if change.kind != "same"]
     rows = "".join(
         f"<tr><td>{escape(change.row.file_name)}{_part(times(change.row.start, change.row.end))}"
@@ -252,7 +264,7 @@ def preview(plan: ImportPlan, most: int = 40) -> str:
         for change in changed[:most]
     )
     wrong = "".join(
-        f"<tr><td>row {one.line}: {escape(one.name)}</td><td>{escape(one.kind)}</td>"
+        f"<tr><td>{escape(say(ROW, line=one.line, name=one.name))}</td><td>{escape(one.kind)}</td>"
         f"<td>{escape(one.reason)}</td></tr>"
         for one in plan.problems[:most]
     )
@@ -261,7 +273,7 @@ def preview(plan: ImportPlan, most: int = 40) -> str:
     left = len(plan.problems) - most
     rest += f'<p class="hint">… and {left} more notes.</p>' if left > 0 else ""
     return (
-        f'<p class="hint">The table has: {kinds or "nothing"}. Nothing has been saved yet.</p>'
+        f'<p class="hint">{say(HAS, kinds=kinds or say("nothing"))}</p>'
         '<div class="corpus-scroll"><table class="corpus plan"><thead><tr><th>File</th>'
         f"<th>What</th><th>How</th></tr></thead><tbody>{rows}{wrong}</tbody></table></div>{rest}"
     )

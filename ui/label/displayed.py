@@ -8,6 +8,7 @@ from ui.catalogue import Source
 from ui.clip_cache import PreparedClip
 from ui.errors import PageError
 from ui.label.practice import PracticeNote
+from ui.language import say
 
 NO_CLIP = "There is no clip to label. Nothing was saved."
 STALE = "That key press was for a clip that is no longer on the page. Nothing was saved for it."
@@ -74,9 +75,11 @@ class DisplayedClip:
         if not self.blind:
             return ""
         predicted = (self.ready.prediction or {}).get("emotion")
-        parts = [f"It was {self.source.name}"]
-        parts += [f"the corpus says {self.source.emotion}"] if self.source.emotion else []
-        parts += [f"the model predicts {predicted}"] if predicted else []
+        parts = [say("It was {name}", name=self.source.name)]
+        if self.source.emotion:
+            parts.append(say("the corpus says {emotion}", emotion=say(self.source.emotion)))
+        if predicted:
+            parts.append(say("the model predicts {emotion}", emotion=say(predicted)))
         return f" {'; '.join(parts)}."
 
 

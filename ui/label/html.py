@@ -251,6 +251,20 @@ TELLING = (
 )
 
 
+SCORING = (
+    "The studio's model{model} has predicted {count} of {total} clips, and continues while nobody "
+    "waits."
+)
+NOT_SCORING = (
+    "The studio's model{model} has predicted {count} of {total} clips; background prediction is "
+    "off."
+)
+IN_TRAINING = (
+    "{count} are by speakers it was trained on, or may have been, and are never called suspected "
+    "errors."
+)
+
+
 def known(found: QueueKnowledge, *, scoring: bool) -> str:
     """Return how many clips the order knows, and what it keeps out.
 
@@ -261,29 +275,30 @@ def known(found: QueueKnowledge, *, scoring: bool) -> str:
     if not found.total:
         return ""
     by = f" <b>{escape(found.model)}</b>" if found.model else ""
-    text = f"The studio's model{by} has predicted <b>{found.scored:,}</b> of {found.total:,} clips"
-    if found.scored < found.total:
-        text += (
-            ", and continues while nobody waits" if scoring else "; background prediction is off"
-        )
-    text += "."
+    numbers = {"model": by, "count": f"<b>{found.scored:,}</b>", "total": f"{found.total:,}"}
+    if found.scored == found.total:
+        parts = [
+            say("The studio's model{model} has predicted {count} of {total} clips.", **numbers)
+        ]
+    else:
+        parts = [say(SCORING if scoring else NOT_SCORING, **numbers)]
     if found.strategy in NEEDS_MODEL and found.scored < found.total:
-        text += " The others come later, or at random."
+        parts.append(say("The others come later, or at random."))
     if found.strategy == "telling":
-        text += f" {say(TELLING)}"
+        parts.append(say(TELLING))
     if found.strategy == "label-error":
-        text += f" It contradicts the label of <b>{found.suspected:,}</b>."
+        suspected = f"<b>{found.suspected:,}</b>"
+        parts.append(say("It contradicts the label of {count}.", count=suspected))
     if found.in_training:
-        text += (
-            f" {found.in_training:,} are by speakers it was trained on, or may have been, and are "
-            "never called suspected errors."
-        )
+        parts.append(say(IN_TRAINING, count=f"{found.in_training:,}"))
     if found.out_of_fold:
-        text += f" {found.out_of_fold:,} have out-of-fold predictions."
+        folds = f"{found.out_of_fold:,}"
+        parts.append(say("{count} have out-of-fold predictions.", count=folds))
     if found.in_training:
-        text += f" <code>{COMMAND}</code> makes out-of-fold predictions for them."
+        command = f"<code>{COMMAND}</code>"
+        parts.append(say("{command} makes out-of-fold predictions for them.", command=command))
     trouble = f'<p class="notice">{escape(found.trouble)}</p>' if found.trouble else ""
-    return f'<p class="hint known">{text}</p>{trouble}'
+    return f'<p class="hint known">{" ".join(parts)}</p>{trouble}'
 
 
 def aside(
@@ -345,7 +360,10 @@ def _decision(entry: JournalEntry, names: dict[str, str]) -> str:
 
 
 def _span(entry: JournalEntry) -> str:
-    return f"{float(entry.start):.1f}–{float(entry.end):.1f} s of " if entry.start else ""
+    if not entry.start:
+        return ""
+    start, end = (f"{float(at):.1f}" for at in (entry.start, entry.end))
+    return say("{start}–{end} s of", start=start, end=end) + " "
 
 
 OF_THE_CORPUS = "Examples from the same corpus:"

@@ -5,6 +5,7 @@
   const typing = (el) =>
     el && (el.isContentEditable || el.tagName === "TEXTAREA" || el.tagName === "SELECT" ||
       (el.tagName === "INPUT" && texts.has((el.getAttribute("type") || "").toLowerCase())));
+  const say = (text, values) => window.serPage.say(text, values);
   const seen = (el) => el && el.offsetParent !== null;
   const card = () => document.querySelector("#label-card .clip-card");
   const sound = () => document.querySelector("#label-card .clip-card audio");
@@ -60,8 +61,8 @@
     ignored += 1;
     const note = document.getElementById("label-ignored");
     if (note) note.textContent = ignored === 1
-      ? "1 key press was ignored, because the next clip was not there yet."
-      : `${ignored} key presses were ignored, because the next clip was not there yet.`;
+      ? say("1 key press was ignored, because the next clip was not there yet.")
+      : say("{count} key presses were ignored, because the next clip was not there yet.", { count: ignored });
   };
   const notYet = () => {
     const word = document.querySelector("#label-card .waiting .early");
@@ -106,12 +107,12 @@
     const other = [...remapped()].find((one) => one !== changing && (keys[one.dataset.remap] ?? one.dataset.remap) === code);
     const fits = /^(Digit[0-9]|Key[A-Z])$/.test(code);
     changing = null;
-    if (!fits) return signs("Only letters and digits can be chosen.");
-    if (other) return signs(`That key belongs to “${other.dataset.name}”. Change that one first.`);
+    if (!fits) return signs(say("Only letters and digits can be chosen."));
+    if (other) return signs(say("That key belongs to “{name}”. Change that one first.", { name: say(other.dataset.name) }));
     if (code === wanted) delete keys[wanted];
     else keys[wanted] = code;
     window.serPage.remember("keys", keys);
-    signs("Saved on this browser.");
+    signs(say("Saved on this browser."));
   };
   document.addEventListener("keydown", (event) => {
     if (!changing) return;
@@ -123,8 +124,8 @@
   document.addEventListener("click", (event) => {
     const one = event.target.closest?.("#label-help [data-remap], #label-remap-reset");
     if (!one) return;
-    if (one.id === "label-remap-reset") { window.serPage.remember("keys", {}); changing = null; signs("All keys are as they came."); }
-    else { changing = one; signs("Press the new key, or Esc."); }
+    if (one.id === "label-remap-reset") { window.serPage.remember("keys", {}); changing = null; signs(say("All keys are as they came.")); }
+    else { changing = one; signs(say("Press the new key, or Esc.")); }
   });
 
   document.addEventListener("keydown", (event) => {

@@ -9,6 +9,7 @@
   const holder = () => document.getElementById("label-wave");
   const sound = () => document.querySelector("#label-card .clip-card audio");
   const card = () => document.querySelector("#label-card .clip-card");
+  const say = (text, values) => window.serPage.say(text, values);
   const clock = (seconds) => seconds.toFixed(2);
   let wave = null, regions = null, media = null, clip = "", drawn = "";
   let chosen = null, edge = "start", marked = null, until = null;
@@ -26,11 +27,17 @@
     const note = document.getElementById("label-segment");
     if (!note) return;
     holder().dataset.drafts = String(drafts.length);
-    const left = drafts.length ? ` ${drafts.length} not labelled yet.` : "";
-    const guess = chosen?.serSuggested ? ` Enter takes ${chosen.serSuggested};` : "";
-    note.textContent = chosen
-      ? `Segment ${clock(chosen.start)}–${clock(chosen.end)} s, ${edge} edge.${guess} a digit labels it, Tab goes on.${left}`
-      : marked !== null ? `Segment from ${clock(marked)} s … press ] at its end.` : left.trim();
+    const left = drafts.length ? say("{count} not labelled yet.", { count: drafts.length }) : "";
+    const parts = chosen ? [
+      edge === "start"
+        ? say("Segment {start}–{end} s, start edge.", { start: clock(chosen.start), end: clock(chosen.end) })
+        : say("Segment {start}–{end} s, end edge.", { start: clock(chosen.start), end: clock(chosen.end) }),
+      chosen.serSuggested
+        ? say("Enter takes {emotion}; a digit labels it, Tab goes on.", { emotion: say(chosen.serSuggested) })
+        : say("A digit labels it, Tab goes on."),
+      left,
+    ] : marked !== null ? [say("Segment from {start} s … press ] at its end.", { start: clock(marked) })] : [left];
+    note.textContent = parts.filter(Boolean).join(" ");
   };
   /* Gradio's own style sheet paints every region; what is written on the element goes before it. */
   const paint = (region) => {

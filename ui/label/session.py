@@ -36,6 +36,7 @@ from ui.label.displayed import (
 )
 from ui.label.practice import ROUND, PracticeNote, PracticeRound
 from ui.label.suggested import suggested_segments
+from ui.language import say
 from ui.mixed import check_mixed, in_words
 from ui.services import Services
 
@@ -51,6 +52,8 @@ BROUGHT = "brought"
 
 IN_SEGMENTS = "labelled in segments"
 """Why a clip is skipped whose segments were labelled, where nobody says otherwise."""
+
+PRACTISED = "Practice, not saved: {chosen}. The model predicts {predicted}."
 
 PRACTICE = "practice"
 """Why an example is shown: to try the keys, with nothing saved."""
@@ -316,11 +319,11 @@ class LabelSession:
         check_mixed(choice.second, choice.intensity)
         predicted = (shown.ready.prediction or {}).get("emotion") or "no emotion"
         if choice.action == "skip":
-            chosen = "skipped"
+            chosen = say("skipped")
         else:
             first = predicted if choice.action == "confirm" else choice.emotion
             chosen = in_words(first, choice.second, choice.intensity)
-        return f"Practice, not saved: {chosen}. The model predicts {predicted}."
+        return say(PRACTISED, chosen=chosen, predicted=say(predicted))
 
     def _require_brought(self, who: Annotator, sha: str) -> None:
         store = self.services.store

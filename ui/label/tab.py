@@ -335,7 +335,9 @@ def _told(saved: Saved, choice: LabelDecision) -> str:
     what = in_words(event.emotion, event.second_emotion, event.intensity)
     if choice.segment is not None:
         start, end = (f"{seconds:.2f}" for seconds in choice.segment)
-        return say(SAVED_SEGMENT, number=number, emotion=what or "removed", start=start, end=end)
+        return say(
+            SAVED_SEGMENT, number=number, emotion=what or say("removed"), start=start, end=end
+        )
     if not what:
         return say("Saved #{number}: skipped.", number=number)
     return say(KEPT if event.action == "suggest" else SAVED, number=number, emotion=what)
@@ -357,8 +359,9 @@ def practised(
     except PageError as error:
         return refused(str(error))
     shown = labelling.advance(who, session, blind=blind)
-    end = " That was the last example." if shown is None or shown.why != PRACTICE else ""
-    return view(labelling, who, shown, page_html.status(text + end, "done"))
+    if shown is None or shown.why != PRACTICE:
+        text += " " + say("That was the last example.")
+    return view(labelling, who, shown, page_html.status(text, "done"))
 
 
 def opened(
@@ -415,7 +418,9 @@ def undone(
         return refused(str(error))
     name = shown.title if shown is not None and shown.blind else saved.event.file_name
     name = name or "the clip"
-    text = f"Saved #{saved.number}: undone, {name} is open again."
+    text = say(
+        "Saved #{number}: undone, {name} is open again.", number=saved.number, name=say(name)
+    )
     before = labelling.services.store.state().by_id.get(saved.event.target)
     if before is not None and (before.second_emotion or before.intensity):
         what = in_words(before.emotion, before.second_emotion, before.intensity)
