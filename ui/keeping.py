@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from label_store.sync import Status
-    from ui.services import Services
+    from ui.language import say
+from ui.services import Services
 
 LOST_AT_RESTART = (
     "Labels made here are lost when this Space restarts, for its disk is wiped then. To keep them, "
     "set the variable SER_SYNC to hf://datasets/OWNER/NAME (it is made private) and the secret "
     "HF_TOKEN to a token that may write there."
 )
+
+
+DAMAGED = "{count} files there are damaged and were left out."
 
 
 def keeping_line(services: Services, request: Any) -> str:
@@ -33,22 +37,25 @@ def keeping_line(services: Services, request: Any) -> str:
 def status_line(status: Status) -> str:
     """Return the two states, saved here and kept there, and what keeps them apart."""
     place = escape(status.place)
-    saved = f"<span>Saved here: {status.saved:,}</span>"
-    kept = f"<span>Kept at {place}: {status.kept:,}</span>"
+    here = say("Saved here: {count}", count=f"{status.saved:,}")
+    there = say("Kept at {place}: {count}", place=place, count=f"{status.kept:,}")
+    saved, kept = f"<span>{here}</span>", f"<span>{there}</span>"
     if status.error:
-        wait = f" Next try in {status.retry_in:.0f} s." if status.retry_in >= 1 else ""
-        reason = f"{escape(status.error)} {_to_go(status.waiting)} Nothing is lost meanwhile.{wait}"
+        parts = [escape(status.error), _to_go(status.waiting), say("Nothing is lost meanwhile.")]
+        if status.retry_in >= 1:
+            parts.append(say("Next try in {seconds} s.", seconds=f"{status.retry_in:.0f}"))
+        reason = " ".join(parts)
         return _line("late", f"{saved} {kept} <span>{reason}</span>")
     if status.waiting:
         return _line("going", f"{saved} {kept} <span>{_to_go(status.waiting)}</span>")
     if status.damaged:
-        reason = f"{len(status.damaged)} files there are damaged and were left out."
+        reason = say(DAMAGED, count=len(status.damaged))
         return _line("late", f"{saved} {kept} <span>{reason}</span>")
     return _line("kept", f"{saved} {kept}")
 
 
 def _to_go(waiting: int) -> str:
-    return f"{waiting:,} still to go." if waiting else "None to go."
+    return say("{count} still to go.", count=f"{waiting:,}") if waiting else say("None to go.")
 
 
 def _line(state: str, inside: str) -> str:

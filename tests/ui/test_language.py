@@ -14,11 +14,15 @@ import gradio as gr
 import pytest
 from starlette.testclient import TestClient
 
+from label_store.corpus_rows import CorpusRow, TablePage, TableQuery
 from ser_core.emotions import EMOTIONS
 from trainer.data import labelled_clips
 from trainer.data.standing import TOO_FEW_ALONE, LabelStanding
 from ui import language, page, page_html, standing
 from ui.clip_source import EXAMPLES
+from ui.corpus import html as corpus_html
+from ui.label import html as label_html
+from ui.label.candidates import QueueKnowledge
 from ui.language import PIECE, TABLES
 from ui.services import AppSettings, Services
 from ui.theme import HERE, SAYS
@@ -121,7 +125,8 @@ def test_why_a_label_does_not_train_is_said_in_each_language(
     assert [reason for reason in reasons if html.escape(reason) in text] == []
 
 
-PANELS = ("corpus-adjudication", "corpus-import", "corpus-download")
+PANELS = ("corpus-adjudication", "corpus-import", "corpus-download", "corpus-annotators",
+          "label-panel")  # fmt: skip
 """Parts whose every word is translated; a corpus's or a format's own name is not a word."""
 
 
@@ -140,6 +145,36 @@ def test_no_component_of_these_panels_stays_english(tmp_path: Path) -> None:
             if inside and re.search(r"[^\W\d]{3}", words) and "__i18n__" not in words:
                 left.append(words)
     assert [one for one in left if not one.startswith("Download ")] == []
+
+
+@LANGUAGES
+def test_what_annotators_and_reviewers_are_told_is_in_their_language(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(language, "current", lambda: name)
+    known = QueueKnowledge(
+        total=40, scored=3, suspected=2, in_training=5, out_of_fold=4,
+        strategy="label-error", model="m",
+    )  # fmt: skip
+    row = CorpusRow("a b.wav", "joy", "mine", "ab" * 32)
+    table = corpus_html.table(TablePage((row,), 0, 1, 1), TableQuery(), {})
+    for text in (label_html.known(known, scoring=True), label_html.WAVE, table,
+                 page_html.status("Saved: 2 clips marked as gold.", "done")):  # fmt: skip
+        told = language.localised(text)
+        words = re.findall(r"[A-Za-z]+", re.sub(r"<[^>]*>", " ", told))
+        assert not {"the", "of", "and", "clips", "Emotion of"} & set(words), told
+    # What a list of emotions sends is the emotion, in whatever language it is read.
+    assert f'<option value="joy" selected>{TABLES[name]["joy"]}</option>' in language.localised(
+        table
+    )
+    assert f'aria-label="{TABLES[name]["File name of {name}"].format(name="a b.wav")}"' in table
+
+
+def test_spoken_names_of_what_stands_from_the_start_are_translated() -> None:
+    table = {"Zoom in": "Vergrößern"}
+    assert language.looked_up(table, '<b aria-label="Zoom in">+</b>') == (
+        '<b aria-label="Vergrößern">+</b>'
+    )
 
 
 def test_what_a_component_is_built_with_is_handed_to_the_browser() -> None:

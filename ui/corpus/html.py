@@ -153,10 +153,10 @@ def _row(row: CorpusRow, reason: str, playing: bool, note: str) -> str:
     why = f'<span class="why">{escape(reason)}</span>' if reason else ""
     return (
         f'<tr class="{"playing" if playing else ""}">'
-        f'<td class="pick"><input type="checkbox" data-pick="{key}" aria-label="{_named(TICK, called)}">'
-        "</td>"
-        f'<td class="play"><button type="button" data-do="play" {at} aria-label="{_named(PLAY, called)}">▶'
-        f"</button></td>"
+        f'<td class="pick"><input type="checkbox" data-pick="{key}" '
+        f'aria-label="{_named(TICK, called)}"></td>'
+        f'<td class="play"><button type="button" data-do="play" {at} '
+        f'aria-label="{_named(PLAY, called)}">▶</button></td>'
         f'<td class="name"><input type="text" data-field="name" {at} value="{name}" '
         f'aria-label="{_named(NAME_OF, called)}" spellcheck="false">{_part(part)}</td>'
         f'<td class="emotion">{_emotion(row, at, called)}{note}</td>'

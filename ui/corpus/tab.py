@@ -153,10 +153,11 @@ def choices(service: CorpusTableService, who: Annotator) -> tuple[Any, ...]:
     titles = html.PROBLEMS | {"": "none"}
     found = []
     for name in ("corpus", "emotion", "problem"):
-        some = [("all", "")] + ([("anything", "any")] if name == "problem" else [])
+        some = [(say("all"), "")] + ([(say("anything"), "any")] if name == "problem" else [])
         for key, count in counts[name].items():
             if key:
-                some.append((f"{titles.get(key, key)} · {count:,}", key))
+                title = key if name == "corpus" else say(titles.get(key, key))
+                some.append((f"{title} · {count:,}", key))
         found.append(gr.update(choices=some))
     return tuple(found)
 

@@ -391,7 +391,7 @@ def _hear(emotion: str, heading: str) -> str:
 def reference_sound(url: str, emotion: str, name: str) -> str:
     """Return a reference clip that plays by itself."""
     return (
-        f'<p class="hint">{swatch(emotion)} {escape(emotion)}: {escape(name)}</p>'
+        f'<p class="hint">{swatch(emotion)} {escape(say(emotion))}: {escape(name)}</p>'
         f'<audio controls data-play="now" src="{url}" '
         f'aria-label="Reference for {escape(emotion)}"></audio>'
     )

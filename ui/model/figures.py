@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ui.figures import QUIET, ROOM
+from ui.language import say
 from ui.markdown import contained
 from ui.services import Services
 from ui.theme import COLOURS, FONT
@@ -26,6 +27,8 @@ NO_FIGURES = (
     "This checkpoint came without figures, so nothing is known of how often it is right. "
     "`python -m trainer evaluate` measures it on your corpora."
 )
+MISTAKEN = "{truth}, predicted as {predicted}: {count} clips"
+SURE = "says {says}, right {right} ({count} clips)"
 NO_CURVE = (
     "How honest its percentages are was not recorded for these clips. "
     "`python -m trainer evaluate` measures it."
@@ -270,12 +273,13 @@ def confusion_figure(figures: Figures) -> go.Figure:
             ygap=2,
             text=[[f"{value * 100:.0f}" if value >= 0.005 else "" for value in r] for r in shares],
             texttemplate="%{text}",
-            hovertemplate="%{y}, predicted as %{x}: %{customdata} clips<extra></extra>",
+            hovertemplate=say(MISTAKEN, truth="%{y}", predicted="%{x}", count="%{customdata}")
+            + "<extra></extra>",
         )
     )
     _dress(drawn, height=130 + 34 * len(names))
-    drawn.update_yaxes(autorange="reversed", title={"text": "truly", "standoff": 4})
-    drawn.update_xaxes(title={"text": "predicted, %", "standoff": 6}, tickangle=-45)
+    drawn.update_yaxes(autorange="reversed", title={"text": say("truly"), "standoff": 4})
+    drawn.update_xaxes(title={"text": say("predicted, %"), "standoff": 6}, tickangle=-45)
     return drawn
 
 
@@ -299,7 +303,8 @@ def curve_figure(curve: Curve) -> go.Figure:
             mode="lines+markers",
             line={"width": 2, "color": "#1d7871"},
             marker={"size": [6 + 12 * (n / most) ** 0.5 for _, _, n in curve.bins]},
-            hovertemplate="says %{x:.0%}, right %{y:.0%} (%{customdata} clips)<extra></extra>",
+            hovertemplate=say(SURE, says="%{x:.0%}", right="%{y:.0%}", count="%{customdata}")
+            + "<extra></extra>",
         )
     )
     _dress(drawn, height=290, below=48)
@@ -309,8 +314,8 @@ def curve_figure(curve: Curve) -> go.Figure:
         "tickvals": places,
         "ticktext": [f"{100 * p:.0f}" for p in places],
     }
-    drawn.update_xaxes(title={"text": "how sure it says it is, %", "standoff": 6}, **share)
-    drawn.update_yaxes(title={"text": "how often it is right, %", "standoff": 4}, **share)
+    drawn.update_xaxes(title={"text": say("how sure it says it is, %"), "standoff": 6}, **share)
+    drawn.update_yaxes(title={"text": say("how often it is right, %"), "standoff": 4}, **share)
     return drawn
 
 

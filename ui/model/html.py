@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from ui import page_html
+from ui.language import say, translated
 from ui.model.figures import ALL, NO_FIGURES, Curve, Figures
 from ui.model.runs import RunState
 from ui.model.versions import VersionEvent, VersionRow
@@ -123,19 +124,26 @@ def _interval(one: Figures) -> str:
     return f"<td>{one.low * 100:.0f}–{one.high * 100:.0f}</td>"
 
 
+DOTTED = (
+    "On the dotted line, “70 % likely” is right seven times in ten. Below it the model is "
+    "overconfident, above it underconfident."
+)
+
+
 def curve_words(curve: Curve | None, missing: str) -> str:
     """Return the calibration curve in words."""
     if curve is None:
         return f'<p class="hint">{code(missing)}</p>'
     off = ""
     if curve.after is not None:
-        beside = [("an honest model", curve.floor), ("before scaling", curve.before)]
+        beside = [(say("an honest model"), curve.floor), (say("before scaling"), curve.before)]
         more = "".join(f"; {name}: {v * 100:.1f} %" for name, v in beside if v is not None)
-        off = f" On average it is off by {curve.after * 100:.1f} %{more}."
-    return (
-        '<p class="hint">On the dotted line, “70 % likely” is right seven times in ten. Below it '
-        f"the model is overconfident, above it underconfident.{off}</p>"
-    )
+        share = f"{curve.after * 100:.1f} %{more}"
+        off = " " + say("On average it is off by {share}.", share=share)
+    return f'<p class="hint">{say(DOTTED)}{off}</p>'
+
+
+DIAGONAL = "Rows add up to 100 %; a perfect model fills the diagonal."
 
 
 def confusion_words(figures: Figures | None) -> str:
@@ -152,10 +160,12 @@ def confusion_words(figures: Figures | None) -> str:
         reverse=True,
     )[:3]
     listed = "; ".join(
-        f"{truth} as {predicted} {page_html.percent(share)}" for share, truth, predicted in found
+        say("{truth} as {predicted}", truth=say(truth), predicted=say(predicted))
+        + f" {page_html.percent(share)}"
+        for share, truth, predicted in found
     )
-    most = f" Most frequent mistakes: {listed}." if listed else ""
-    return f'<p class="hint">Rows add up to 100 %; a perfect model fills the diagonal.{most}</p>'
+    most = " " + say("Most frequent mistakes: {listed}.", listed=listed) if listed else ""
+    return f'<p class="hint">{say(DIAGONAL)}{most}</p>'
 
 
 def history(found: Sequence[VersionRow], done: Sequence[VersionEvent]) -> str:
@@ -195,21 +205,22 @@ def when(iso: str) -> str:
 def run(state: RunState) -> str:
     """Return how a run stands: one sentence, a bar, the end of its log."""
     text, kind = _PHASES[state.phase]
+    text = say(text)
     if state.phase == "elsewhere":
-        text += f" {state.note}"
+        text += f" {translated(state.note)}"
     if state.phase == "running" and not state.total:
-        text = "Training: reading and decoding the clips first."
+        text = say("Training: reading and decoding the clips first.")
     elif state.phase == "running" and state.doing not in ("", "training"):
-        text = f"Training is done; {state.doing}."
+        text = say("Training is done; {doing}.", doing=state.doing)
     elif not state.busy and state.note:
         note = state.note
         if state.phase == "failed":  # a command line's words, which begin in lower case
             note = f"{note[0].upper()}{note[1:]}"
         text += f" {note if note.endswith('.') else note + '.'}"
     if state.can_go_on:
-        text += " “Go on with it” starts the same run again, from what it had saved."
+        text += " " + say("“Go on with it” starts the same run again, from what it had saved.")
     beside = f" {clock(state.seconds)}" if state.phase not in ("none", "elsewhere") else ""
-    beside += f", started by {state.who}" if state.who and state.busy else ""
+    beside += ", " + say("started by {name}", name=state.who) if state.who and state.busy else ""
     bar = ""
     if state.total:
         share = 100 * (state.share or state.done / state.total)

@@ -347,8 +347,10 @@ def require_trainer(who: Annotator) -> None:
     """
     if not who.may_train:
         raise PageError(
-            "Only people who may train can start, stop, promote or roll back. "
-            + (who.reason.split(". ")[0].rstrip(".") + "." if who.reason else "")
+            (
+                "Only people who may train can start, stop, promote or roll back. "
+                + (who.reason.split(". ")[0].rstrip(".") + "." if who.reason else "")
+            ).strip()
         )
 
 

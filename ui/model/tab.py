@@ -14,6 +14,7 @@ from trainer.errors import TrainerError
 from ui import page_html
 from ui.errors import PageError
 from ui.identity import Annotator
+from ui.language import say
 from ui.model import html, versions
 from ui.model.figures import (
     ALL,
@@ -172,8 +173,8 @@ def overview(services: Services) -> tuple[Any, ...]:
     champion = read_champion(services)
     found = figures_of(champion.metrics)
     first = next(iter(found), ALL)
-    names = [("all corpora" if name == ALL else name, name) for name in found] or [(ALL, ALL)]
-    card = champion.card or "This checkpoint has no model card."
+    names = [(say("all corpora") if name == ALL else name, name) for name in found] or [(ALL, ALL)]
+    card = champion.card or say("This checkpoint has no model card.")
     return (
         gr.update(choices=names, value=first),
         *of_clips(champion, first),

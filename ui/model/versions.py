@@ -8,6 +8,7 @@ from typing import Any
 
 from ui.errors import PageError
 from ui.identity import Annotator
+from ui.language import say
 from ui.model.figures import figures_of, read_metrics
 from ui.model.runs import require_trainer
 from ui.services import Services
@@ -88,7 +89,7 @@ def _shipped(default: Path, serves: bool, services: Services) -> VersionRow:
         return VersionRow(SHIPPED, serves=serves, problem=str(error), shipped=True)
     uar = headline_uar(_metrics(default))
     return VersionRow(
-        held.version, held.created, uar, serves, ("came with the studio",), shipped=True
+        held.version, held.created, uar, serves, (say("came with the studio"),), shipped=True
     )
 
 
@@ -123,7 +124,7 @@ def _changes(folder: Path, parent: Path | None, run: dict[str, Any] | None) -> l
     changes = [str(run["corrections"])] if run and run.get("corrections") else []
     changes += _difference(old, new)
     if run:
-        verdict = "promoted" if run.get("promoted") else "not promoted"
+        verdict = say("promoted") if run.get("promoted") else say("not promoted")
         changes.append(f"{verdict}: {'; '.join(run.get('reasons', ()))}")
     return changes
 
@@ -135,13 +136,16 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         if _same_clips(old, new):
             changes.append(f"UAR {before:.3f} → {after:.3f}")
         else:
-            changes.append(f"UAR {after:.3f} on other test clips, so not comparable")
+            share = f"{after:.3f}"
+            changes.append(say("UAR {share} on other test clips, so not comparable", share=share))
     was, now = old.get("settings"), new.get("settings")
     if isinstance(was, dict) and isinstance(now, dict):
         keys = [key for key in now if key not in _IGNORED and was.get(key) != now[key]]
         shown = [f"{key} {_short(was.get(key))} → {_short(now[key])}" for key in keys[:_SETTINGS]]
-        more = f" and {len(keys) - _SETTINGS} more" if len(keys) > _SETTINGS else ""
-        changes += [f"settings: {', '.join(shown)}{more}"] if shown else []
+        left = len(keys) - _SETTINGS
+        more = " " + say("… and {count} more", count=left) if left > 0 else ""
+        listed = ", ".join(shown) + more
+        changes += [say("settings: {listed}", listed=listed)] if shown else []
     return changes
 
 
@@ -163,9 +167,9 @@ def acts(services: Services, most: int = 20) -> list[VersionEvent]:
 def _sentence(row: dict[str, Any]) -> str:
     name = row.get("version") or SHIPPED
     if row["action"] == "rollback":
-        return f"rolled back to {name} from {row.get('left', '')}"
+        return say("rolled back to {name} from {left}", name=name, left=row.get("left", ""))
     reason = str(row.get("reason", ""))
-    return f"{name} promoted{': ' + reason if reason else ''}"
+    return say("{name} promoted", name=name) + (f": {reason}" if reason else "")
 
 
 def promote(services: Services, version: str | None, who: Annotator) -> str:
@@ -183,7 +187,7 @@ def promote(services: Services, version: str | None, who: Annotator) -> str:
         raise PageError("Choose a version first.")
     with only_one(services.home, "promote"):
         versions.promote(services.home, version, f"promoted by {who.name} on the page")
-    return f"{version} serves from now on.{_pinned(services)}"
+    return say("{name} serves from now on.", name=version) + _pinned(services)
 
 
 def rollback(services: Services, who: Annotator) -> str:
@@ -199,10 +203,13 @@ def rollback(services: Services, who: Annotator) -> str:
     require_trainer(who)
     with only_one(services.home, "rollback"):
         before = versions.rollback(services.home)
-    return f"{before or SHIPPED} serves again.{_pinned(services)}"
+    return say("{name} serves again.", name=before or SHIPPED) + _pinned(services)
+
+
+PINNED = "This page was started with SER_MODEL, so it goes on with that one until it restarts."
 
 
 def _pinned(services: Services) -> str:
     if not services.settings.pinned:
         return ""
-    return " This page was started with SER_MODEL, so it goes on with that one until it restarts."
+    return " " + say(PINNED)
