@@ -5,10 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ui.language import say
+
 if TYPE_CHECKING:
     from label_store.sync import Status
-    from ui.language import say
-from ui.services import Services
+    from ui.services import Services
 
 LOST_AT_RESTART = (
     "Labels made here are lost when this Space restarts, for its disk is wiped then. To keep them, "
