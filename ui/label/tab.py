@@ -13,11 +13,11 @@ from gradio.context import Context
 
 from label_store.errors import ConflictError, StoreError
 from label_store.event import LEVELS, Saved
-from ser_core.emotions import EMOTIONS
 from ser_core.errors import SerError
 from ser_core.home import Home
 from ui import clip_import_panel, model_choice, page_html, standing
 from ui.calls import UNEXPECTED, event_value
+from ui.emotion_buttons import emotion_buttons
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
 from ui.label import guidelines_panel, html
@@ -28,7 +28,6 @@ from ui.label.session import NOTHING_LEFT, PRACTICE, LabelSession
 from ui.language import say
 from ui.page_html import counted
 from ui.services import Services
-from ui.theme import key_class
 
 ASK = "Listen, then press the digit of the emotion you hear."
 PRACTISE = "Practice: choose the emotion you hear. Nothing is saved."
@@ -100,7 +99,7 @@ def build(services: Services) -> None:
         with gr.Column(scale=5, min_width=300):
             card = gr.HTML(html.WAITING, elem_id="label-card")
             gr.HTML(html.MIXED, elem_id="label-mixed-holder")
-            buttons = _choices()
+            buttons = emotion_buttons("label-choose-", "label-choices")
             if services.identity.mode != "local":
                 gr.HTML(page_html.CONSENT)
             status = gr.HTML(page_html.status(""), elem_id="label-saved")
@@ -155,19 +154,6 @@ def build(services: Services) -> None:
     references.select(_referee(labelling), None, sample, **READS)
     Context.root_block.unload(_leaver(labelling))
     _for_the_lost_connection(labelling)
-
-
-def _choices() -> dict[str, gr.Button]:
-    with gr.Row(elem_classes="choices", elem_id="label-choices"):
-        return {
-            emotion: gr.Button(
-                emotion,
-                elem_id=f"label-choose-{emotion}",
-                elem_classes=[f"emotion-{emotion}", key_class(emotion)],
-                min_width=104,
-            )
-            for emotion in EMOTIONS
-        }
 
 
 def _acts() -> tuple[gr.Button, gr.Button, gr.Button, gr.Button]:
