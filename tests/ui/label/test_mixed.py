@@ -15,10 +15,11 @@ from label_store.event import LabelEvent
 from tests.ui.label.test_session import ADA, QuickShelf, corpus, shown
 from ui.calls import UNEXPECTED
 from ui.label.displayed import LabelDecision
+from ui.label.handlers import said_beside
 from ui.label.html import card
 from ui.label.offline import OfflineLabels
+from ui.label.outputs import decided, undone
 from ui.label.session import SAME, LabelSession
-from ui.label.tab import decided, said_beside, undone
 from ui.services import AppSettings, Services
 
 
