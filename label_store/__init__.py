@@ -13,8 +13,8 @@ from label_store.errors import (
     SyncError,
 )
 from label_store.event import ACTIONS, LabelEvent, Saved
+from label_store.event_rows import JournalProblem
 from label_store.fold import ClipView, State
-from label_store.journal import JournalProblem
 from label_store.store import ANY, LabelStore
 
 __all__ = [

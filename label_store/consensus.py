@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from label_store.errors import StoreError
+from label_store.event_rows import JournalEntry
 from label_store.fold import ClipView, Span
-from label_store.journal import JournalEntry
 from label_store.store import LabelStore, Until
 from label_store.trust import Trust
 

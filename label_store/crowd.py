@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from label_store.event_rows import JournalEntry
 from label_store.fold import State, view
-from label_store.journal import JournalEntry
 
 Array = NDArray[np.float64]
 Annotations = Mapping[str, str]

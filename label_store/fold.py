@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from label_store.event import OF_A_PERSON
-from label_store.journal import JournalEntry
+from label_store.event_rows import JournalEntry
 
 Span = tuple[str, str]
 """Start and end of the labelled part as written; ("", "") is the whole clip."""

@@ -22,8 +22,8 @@ from label_store.annotators import read_annotator_settings, write_annotator_sett
 from label_store.clips import sync_folder
 from label_store.errors import SaveError, StoreError
 from label_store.event import LabelEvent, decode, encode_unchecked
+from label_store.event_rows import parse_row
 from label_store.fold import State
-from label_store.journal import parse_row
 from label_store.leases import Leases
 from label_store.store import LabelStore
 from label_store.voices import KeptVoices

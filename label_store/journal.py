@@ -1,7 +1,7 @@
 """The event files: read what is new, append one row, set a torn tail aside.
 
-A row is one line and never spans two. Whoever appends holds the lock, so an unterminated last
-line under the lock was left by a process that died: it was never acknowledged.
+Whoever appends holds the lock, so an unterminated last line under the lock was left by a process
+that died: it was never acknowledged. What a row is, see ``event_rows``.
 
 A file is rewritten for one reason only, to forget somebody: its next generation,
 ``events-a~1.csv``, appears whole beside ``events-a.csv``, and from that moment every reader leaves
@@ -10,9 +10,7 @@ the older one out.
 
 from __future__ import annotations
 
-import csv
-import gc
-import math
+import codecs
 import os
 import re
 import time
@@ -20,87 +18,33 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import accumulate
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from label_store import snapshot
 from label_store.clips import sync_folder, write_whole
-from label_store.errors import EventError, SaveError, StoreError
-from label_store.event import (
-    COLUMNS,
-    LEVELS,
-    LabelEvent,
-    check,
-    decode,
-    encode_row,
-    encode_unchecked,
-    wrong_words,
+from label_store.errors import SaveError, StoreError
+from label_store.event import COLUMNS, LabelEvent, decode
+from label_store.event_rows import (
+    HEADER,
+    JournalEntry,
+    JournalProblem,
+    RowReader,
+    in_own_columns,
+    parse_row,
+    unhindered,
 )
 
-HEADER: Final = encode_row(COLUMNS)
 LOCK_SECONDS: Final = 60.0
 RECEIVED: Final = "events-received-"
 """How the names of files begin whose rows came from another machine, so in no order."""
 
-ROW_BYTES: Final = 300
-"""About what a row takes."""
-
 _COURTESY: Final = 0.002
 _GENERATION: Final = re.compile(r"(.+?)(?:~(\d+))?\.csv")
 WriteFunction = Callable[[int, bytes], int]
-
-
-class JournalEntry(NamedTuple):
-    """What the fold needs of an event, and where the whole of it stands."""
-
-    number: int
-    event_id: str
-    time: str
-    action: str
-    annotator: str
-    session: str
-    clip: str
-    file_name: str
-    former_name: str
-    corpus: str
-    start: str
-    end: str
-    emotion: str
-    second_emotion: str
-    intensity: str
-    target: str
-    file: int
-    offset: int
-    length: int
-
-    @property
-    def key(self) -> str:
-        """The clip's hash, or ``name:corpus/file`` without one."""
-        return self.clip or f"name:{self.corpus}/{self.former_name or self.file_name}"
-
-
-_FIELDS: Final = JournalEntry._fields[1:16]
-_LARGE: Final = 4 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class JournalProblem:
-    """Something found in the event files that a person should know of.
-
-    Attributes:
-        kind: ``torn-tail``, ``damaged-row``, ``refused-row`` or ``damaged-file``.
-        file: the file's name.
-        reason: one sentence: what was found and what was done.
-    """
-
-    kind: str
-    file: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -139,7 +83,7 @@ class Journal:
         self._write = write
         self._files: dict[str, _File] = {}
         self._order: list[_File] = []
-        self._good_words: set[str] = set()
+        self._rows = RowReader()
         self._lock = FileLock(folder / ".lock", thread_local=False, is_singleton=False)
 
     @contextmanager
@@ -261,7 +205,7 @@ class Journal:
                 if mark.identity[0] != mark.offset:
                     mark.identity = (-1, -1, -1)
             reports = [(one.kind, one.file, one.reason) for one in self.reports]
-            with unhindered(_LARGE + 1):
+            with unhindered():
                 snapshot.write(self.folder / snapshot.NAME, marks, reports, entries)
         except OSError:
             return False  # it only saves time
@@ -303,7 +247,7 @@ class Journal:
         offsets = list(accumulate((len(line) + 1 for line in lines), initial=file.offset))
         file.offset = offsets[-1]
         if not file.columns:
-            header = next(csv.reader([lines[0].decode("utf-8-sig", "replace").rstrip("\r")]), [])
+            header = parse_row(lines[0].removeprefix(codecs.BOM_UTF8))
             missing = {"number", "event_id", "action", "annotator"} - set(header)
             if missing:
                 file.unusable = True
@@ -312,60 +256,13 @@ class Journal:
                 return
             file.columns = tuple(header)
             del lines[0], offsets[0]
-        self._read_rows(file, lines, offsets, into)
-
-    def _read_rows(
-        self, file: _File, lines: list[bytes], offsets: list[int], into: list[JournalEntry]
-    ) -> None:
-        width = len(file.columns)
-        places = {name: place for place, name in enumerate(file.columns)}
-        number_at = places["number"]
-        # A column that the file lacks is read from an empty cell put behind the row.
-        pick = itemgetter(*(places.get(name, -1) for name in _FIELDS))
-        head = max(places.get(name, 0) for name in ("number", *_FIELDS)) + 1
-        tail_commas = width - head - 1
-        index, make, good = file.index, JournalEntry._make, self._good_words
-        for offset, line in zip(offsets, lines, strict=False):
-            text = line.decode("utf-8", "replace")
-            # Most rows have no quotation mark before their last columns, which no fold needs.
-            row = text.split(",", head)
-            quote = text.find('"')
-            tail = row[head] if len(row) > head else ""
-            if not tail or 0 <= quote < len(text) - len(tail) or tail.count(",") < tail_commas:
-                row = _row(text.rstrip("\r"))
-                if len(row) != width:
-                    if text:
-                        self._damaged(file, offset, line)
-                    continue
-            row.append("")
-            try:
-                entry = make((int(row[number_at]), *pick(row), index, offset, len(line)))
-                datetime.fromisoformat(entry.time)
-                if entry.start or entry.end:
-                    _seconds(entry.start, entry.end)
-                if entry.intensity and entry.intensity not in LEVELS:
-                    raise ValueError(entry.intensity)
-            except ValueError:
-                self._damaged(file, offset, line)
-                continue
-            markup = "<" in text or "&" in text
-            second = entry.second_emotion
-            known = entry.emotion in good and entry.annotator in good and second in good
-            if markup or not known or _odd(entry.file_name):
-                wrong = wrong_words(entry.annotator, entry.emotion, entry.file_name, second)
-                if markup and not wrong:
-                    wrong = _wrong_event(text, file.columns)
-                if wrong:
-                    reason = f"byte {offset}: {wrong} The event was left out"
-                    self.reports.append(JournalProblem("refused-row", file.path.name, reason))
-                    continue
-                good.update((entry.emotion, entry.annotator, second))
-            into.append(entry)
-            file.last = entry.number
-
-    def _damaged(self, file: _File, offset: int, line: bytes) -> None:
-        reason = f"byte {offset}: {line[:60]!r} does not fit this file's columns; it was left out"
-        self.reports.append(JournalProblem("damaged-row", file.path.name, reason))
+        entries, problems = self._rows.read(
+            lines, offsets, file.columns, name=file.path.name, index=file.index
+        )
+        self.reports += problems
+        if entries:
+            file.last = entries[-1].number
+            into += entries
 
     def full(self, entries: Sequence[JournalEntry]) -> list[LabelEvent]:
         """Return whole events for entries, read from their files.
@@ -382,14 +279,13 @@ class Journal:
                     handle = os.open(self._order[entry.file].path, os.O_RDONLY)
                     handles[entry.file] = handle
                 os.lseek(handle, entry.offset, os.SEEK_SET)
-                line = os.read(handle, entry.length).decode("utf-8", "replace").rstrip("\r")
-                cells = next(csv.reader([line]), [])
+                cells = parse_row(os.read(handle, entry.length))
                 columns = self._order[entry.file].columns
                 event = decode(dict(zip(columns, cells, strict=True)))
                 if event.event_id != entry.event_id:
                     raise StaleError(entry.event_id)
                 found.append(event)
-        except (FileNotFoundError, IndexError, ValueError, csv.Error) as error:
+        except (FileNotFoundError, IndexError, ValueError) as error:
             raise StaleError(str(error)) from error
         finally:
             for handle in handles.values():
@@ -436,7 +332,7 @@ class Journal:
             if columns != COLUMNS:
                 header = HEADER.rstrip(b"\n")
                 fresh = [
-                    _in_own_columns(row, columns) if one == row else one
+                    in_own_columns(row, columns) if one == row else one
                     for one, row in zip(fresh, rows, strict=True)
                 ]
             stem, generation = generation_of(path.name)
@@ -573,63 +469,6 @@ def _newest(found: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
         if stem not in best or best[stem][0] < generation:
             best[stem] = (generation, entry)
     return [entry for _, entry in best.values()]
-
-
-def _in_own_columns(row: bytes, columns: tuple[str, ...]) -> bytes:
-    cells = parse_row(row)
-    if len(cells) != len(columns):
-        return row
-    return encode_unchecked(decode(dict(zip(columns, cells, strict=True)))).rstrip(b"\n")
-
-
-def _wrong_event(text: str, columns: tuple[str, ...]) -> str:
-    # Where there is a sign of markup the whole event is judged as if it were to be written.
-    try:
-        check(decode(dict(zip(columns, _row(text.rstrip("\r")), strict=False))))
-    except EventError as error:
-        return str(error)
-    return ""
-
-
-def _seconds(start: str, end: str) -> None:
-    if not all(math.isfinite(float(cell)) for cell in (start, end) if cell):
-        raise ValueError("seconds that are not numbers")
-
-
-def _odd(name: str) -> bool:
-    # A quick look; what looks odd is then judged by the rules for names.
-    return not name.isprintable() or ".." in name or name[:1] in {"/", "\\"} or name[1:2] == ":"
-
-
-def parse_row(row: bytes) -> list[str]:
-    """Return the cells of a row as an event file holds it; none where it can't be read."""
-    return _row(row.decode("utf-8", "replace").rstrip("\r"))
-
-
-@contextmanager
-def unhindered(size: int) -> Iterator[None]:
-    """Let many objects be made undisturbed, where so many bytes of rows are read.
-
-    Args:
-        size: bytes of rows; few make no difference.
-    """
-    # Reading makes millions of objects and no garbage cycles; the collector would walk them all
-    # again and again and double the time.
-    pause = size > _LARGE and gc.isenabled()
-    if pause:
-        gc.disable()
-    try:
-        yield
-    finally:
-        if pause:
-            gc.enable()
-
-
-def _row(text: str) -> list[str]:
-    try:
-        return next(csv.reader([text]), [])
-    except csv.Error:
-        return []
 
 
 def _refused(path: Path, error: OSError) -> SaveError:

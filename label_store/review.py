@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from label_store.errors import StoreError
 from label_store.event import LabelEvent, Saved
+from label_store.event_rows import JournalEntry
 from label_store.fold import State
-from label_store.journal import JournalEntry
 from label_store.store import LabelStore
 
 

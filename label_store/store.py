@@ -18,17 +18,9 @@ from label_store import snapshot
 from label_store.clips import ClipFolder
 from label_store.errors import ConflictError, EventError, NothingToUndoError, SaveError
 from label_store.event import LabelEvent, Saved, check, encode
+from label_store.event_rows import ROW_BYTES, JournalEntry, JournalProblem, unhindered
 from label_store.fold import ClipView, State
-from label_store.journal import (
-    RECEIVED,
-    ROW_BYTES,
-    Journal,
-    JournalEntry,
-    JournalProblem,
-    StaleError,
-    WriteFunction,
-    unhindered,
-)
+from label_store.journal import RECEIVED, Journal, StaleError, WriteFunction
 
 _WRITER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 Until = int | str | datetime | None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from label_store.annotators import read_annotator_settings
-from label_store.journal import JournalEntry
+from label_store.event_rows import JournalEntry
 from label_store.store import LabelStore
 
 

@@ -26,7 +26,7 @@ from label_store.consensus import consensus
 from label_store.corpus_rows import TableQuery
 from label_store.corpus_table import CorpusTable
 from label_store.event import encode
-from label_store.journal import HEADER
+from label_store.event_rows import HEADER
 from label_store.queue import LabelQueue
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness")

@@ -20,7 +20,6 @@ import argparse
 import copy
 import dataclasses
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,9 +41,8 @@ from trainer.evaluation.middle_window import middle_window_uar
 from trainer.presets import preset
 from trainer.reporting.tables import ReportTable
 from trainer.settings import Settings
-from trainer.training.callbacks import Callbacks
 from trainer.training.depth import set_depth
-from trainer.training.loop import Loop
+from trainer.training.unsaved import train_unsaved
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = (0, 10, 50, 200, 500)
@@ -120,18 +118,7 @@ def refitted(
     )
     shown, settings = corrections.replay(joined, settings, np.random.default_rng(settings.seed))
     model, specification = set_depth(copy.deepcopy(held.model), held.specification, settings)
-    with tempfile.TemporaryDirectory() as folder:
-        Loop(
-            model,
-            specification,
-            settings,
-            shown.sides["train"],
-            shown.sides["validation"],
-            shown.decoded,
-            Path(folder),
-            Callbacks(log=lambda line: None),
-            embeddings,
-        ).run()
+    train_unsaved(model, specification, settings, shown, embeddings)
     return model
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from label_store import names
 from label_store.consensus import seconds
 from label_store.event import LEVELS, LabelEvent, Saved
+from label_store.event_rows import JournalEntry
 from label_store.exchange.rows import (
     INTENSITY,
     SECOND_EMOTION,
@@ -18,7 +19,6 @@ from label_store.exchange.rows import (
     cell_of,
 )
 from label_store.fold import ClipView, State
-from label_store.journal import JournalEntry
 from label_store.store import LabelStore
 
 _Place = tuple[str, float | None, float | None, str]

@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 from label_store import forget
 from label_store.errors import SaveError, SyncError
 from label_store.event import COLUMNS, LabelEvent, decode
-from label_store.journal import generation_of, parse_row
+from label_store.event_rows import parse_row
+from label_store.journal import generation_of
 from label_store.store import LabelStore
 from label_store.sync import shards
 from label_store.sync.note import Note, note_path, origin, read_note, write_note

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final, Literal
 
 from label_store.event import COLUMNS, decode, encode_unchecked
-from label_store.journal import HEADER, parse_row
+from label_store.event_rows import HEADER, parse_row
 
 MOST_BYTES: Final = 8 * 2**20
 """Rows beyond this go into a shard of their own."""

@@ -96,10 +96,6 @@ class Syncer:
         self._folded_in = False
         self._damaged: tuple[str, ...] = ()
 
-    def fold_in(self) -> bool:
-        """Do a full round now; return whether it worked, `status` then says why not."""
-        return self._try(whole=True)
-
     def start(self) -> None:
         """Go on in the background until `stop`; the first act is a full round."""
         self._thread = threading.Thread(target=self._run, name="label-sync", daemon=True)
@@ -107,6 +103,8 @@ class Syncer:
 
     def wait_folded_in(self, seconds: float) -> bool:
         """Wait for the first round after `start`; return whether everything is folded in.
+
+        Where it is not, `status` says why.
 
         Args:
             seconds: how long at most. A place that is out of reach holds nobody up for longer.
@@ -154,8 +152,7 @@ class Syncer:
         )
 
     def _run(self) -> None:
-        if not self._folded_in and self._clock() >= self._next_try:
-            self._try(whole=True)
+        self._try(whole=True)
         self._tried.set()
         while not self._stopping:
             self._wake.wait(self._look_seconds)
@@ -172,24 +169,23 @@ class Syncer:
         if self._replica.waiting().events:
             self._try(whole=False)
 
-    def _try(self, *, whole: bool) -> bool:
+    def _try(self, *, whole: bool) -> None:
         try:
             moved = self._replica.round() if whole else self._replica.send()
             if whole and self._errand is not None:
                 self._errand()
         except StoreError as error:
             self._failed(str(error))
-            return False
+            return
         except Exception as error:  # labels go on being saved, whatever went wrong here
             LOG.exception("Keeping labels in step failed")
             self._failed(f"{type(error).__name__}: {error}")
-            return False
+            return
         if self._failures:
             LOG.info("%s is reached again", self._replica.place.name)
         self._failures, self._error, self._next_try = 0, "", 0.0
         if whole:
             self._done(moved)
-        return True
 
     def _done(self, moved: Moved) -> None:
         self._folded_in = True

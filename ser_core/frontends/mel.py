@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ser_core.errors import SpecificationError
 from ser_core.frontends.base import FeatureMap, FrontEnd, hide
+from ser_core.frontends.mel_numpy import FLOOR, decibels_a_decade
 
 # Fourier coefficients of one piece of a batch on the CPU. A whole batch's spectrum is tens of
 # megabytes, fetched anew from the system each time, which costs more than the transform itself:
@@ -172,11 +173,11 @@ class Mel(FrontEnd):
             frames: valid frames of each item, int64 ``[batch]``.
         """
         if self.log != "db":
-            return mel if self.log == "none" else mel.clamp_min(1e-10).log()
-        multiplier = 10.0 if self.power == 2.0 else 20.0
-        floor: Tensor | float = 1e-10
+            return mel if self.log == "none" else mel.clamp_min(FLOOR).log()
+        multiplier = decibels_a_decade(self.power)
+        floor: Tensor | float = FLOOR
         if self.top_db is not None:
             # The range is cut before the logarithm: the same, with one pass over the map less.
             peak = hide(mel, frames).amax(dim=(1, 2, 3), keepdim=True)
-            floor = (peak * 10 ** (-self.top_db / multiplier)).clamp_min(1e-10)
+            floor = (peak * 10 ** (-self.top_db / multiplier)).clamp_min(FLOOR)
         return mel.clamp(min=floor).log10_().mul_(multiplier)

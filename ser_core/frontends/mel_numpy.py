@@ -5,10 +5,15 @@ A network never sees it; what it is shown comes from ``Mel``, or from the graph 
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+
+FLOOR: Final = 1e-10
+"""The least power or magnitude whose logarithm is taken."""
 
 _BLOCK = 512
 """Frames that are transformed at once, so that an hour takes no more memory than a minute."""
@@ -74,12 +79,21 @@ class NumpyMel:
         if self.log == "none":
             return mel
         if self.log == "ln":
-            return np.asarray(np.log(np.maximum(mel, 1e-10)), np.float32)
-        multiplier = 10.0 if self.power == 2.0 else 20.0
-        floor = 1e-10
+            return np.asarray(np.log(np.maximum(mel, FLOOR)), np.float32)
+        multiplier = decibels_a_decade(self.power)
+        floor = FLOOR
         if self.top_db is not None:
             floor = max(floor, float(mel.max()) * 10 ** (-self.top_db / multiplier))
         return np.asarray(multiplier * np.log10(np.maximum(mel, floor)), np.float32)
+
+
+def decibels_a_decade(power: float) -> float:
+    """Return what the decimal logarithm of a magnitude to this power is multiplied by.
+
+    >>> decibels_a_decade(2), decibels_a_decade(1)
+    (10.0, 20.0)
+    """
+    return 10.0 if power == 2.0 else 20.0
 
 
 def _to_mel(hertz: NDArray[np.float64], scale: str) -> NDArray[np.float64]:

@@ -12,8 +12,8 @@ import pytest
 from label_store import EventError, LabelEvent, LabelStore
 from label_store.consensus import consensus
 from label_store.event import COLUMNS, decode, encode_row, encode_unchecked
+from label_store.event_rows import parse_row
 from label_store.exchange import apply, label_table, plan, rows_of, to_csv, to_parquet
-from label_store.journal import parse_row
 from label_store.projection import labels_csv
 from label_store.review import accept
 from label_store.sync.shards import rows_of as rows_of_shard

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from label_store import LabelEvent, LabelStore, SaveError
-from label_store.event import decode, encode
-from label_store.journal import COLUMNS, HEADER
+from label_store.event import COLUMNS, decode, encode
+from label_store.event_rows import HEADER
 
 CLIP = hashlib.sha256(b"one").hexdigest()
 

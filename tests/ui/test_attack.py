@@ -316,7 +316,7 @@ def test_the_session_of_another_browser_answers_nobody_else(studio: Studio) -> N
         requests = studio.requests({"path": "mine.wav"})
         opening = [
             one for one in requests
-            if getattr(studio.page.fns[one["fn_index"]].fn, "__module__", "") == "ui.label.tab"
+            if getattr(studio.page.fns[one["fn_index"]].fn, "__module__", "") == "ui.label.handlers"
             and studio.page.fns[one["fn_index"]].name == "open_"
         ]  # fmt: skip
         hers.through_queue(opening[:1])

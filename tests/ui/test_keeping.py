@@ -71,8 +71,10 @@ def test_health_says_model_store_and_lag(tmp_path: Path) -> None:
     assert answer["model"]["name"]
     assert answer["store"] == {"writable": True}
     assert answer["sync"] == {"waiting": 1, "lag_seconds": 0.0, "reached": True}
-    assert found.syncer.fold_in()
+    found.syncer.start()
+    assert found.syncer.wait_folded_in(20)
     assert health(found)[0]["sync"]["waiting"] == 0
+    assert found.syncer.stop()
     assert health(services(tmp_path / "other"))[0]["sync"] is None
 
 

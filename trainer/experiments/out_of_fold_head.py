@@ -24,9 +24,9 @@ from trainer.lifecycle.gain import fold_of
 from trainer.settings import Settings
 from trainer.training.callbacks import Callbacks
 from trainer.training.depth import set_depth
-from trainer.training.loop import Loop
 from trainer.training.more_heads import with_more_heads
 from trainer.training.new_model import scale
+from trainer.training.unsaved import train_unsaved
 
 FOLDS = 4
 JUDGING = 10
@@ -135,19 +135,9 @@ def head_of(
     model, specification = set_depth(model, specification, settings)
     scale(model, specification, prepared, embeddings)
     quiet = Callbacks(log=lambda line: None, step=progress.step)
-    with tempfile.TemporaryDirectory() as folder:
-        Loop(
-            model,
-            specification,
-            settings,
-            prepared.sides["train"],
-            prepared.sides["validation"],
-            prepared.decoded,
-            Path(folder),
-            quiet,
-            embeddings,
-        ).run()
-        if settings.heads > 1:
+    train_unsaved(model, specification, settings, prepared, embeddings, quiet)
+    if settings.heads > 1:
+        with tempfile.TemporaryDirectory() as folder:
             model, _ = with_more_heads(
                 model, specification, settings, prepared, Path(folder), quiet, embeddings
             )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -20,9 +18,8 @@ from trainer.evaluation import bootstrap
 from trainer.evaluation.bootstrap import FloatArray, IntArray
 from trainer.lifecycle.promotion import Gain
 from trainer.settings import Settings
-from trainer.training.callbacks import Callbacks
 from trainer.training.depth import set_depth
-from trainer.training.loop import Loop
+from trainer.training.unsaved import train_unsaved
 
 FOLDS = 4
 FEWEST = 20
@@ -105,18 +102,7 @@ def _judged_without(
     model, specification = set_depth(
         copy.deepcopy(champion.model), champion.specification, settings
     )
-    with tempfile.TemporaryDirectory() as folder:
-        Loop(
-            model,
-            specification,
-            settings,
-            prepared.sides["train"],
-            prepared.sides["validation"],
-            prepared.decoded,
-            Path(folder),
-            Callbacks(log=lambda line: None),
-            embeddings,
-        ).run()
+    train_unsaved(model, specification, settings, prepared, embeddings)
     return logits_of_states(model, embeddings.of(held))
 
 

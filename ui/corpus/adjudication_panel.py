@@ -10,19 +10,18 @@ import gradio as gr
 
 from label_store.adjudication import Dispute
 from label_store.errors import ConflictError, StoreError
-from ser_core.emotions import EMOTIONS
 from ser_core.errors import SerError
 from ui import page_html
 from ui.clip_cache import ClipCache
 from ui.corpus.adjudication import NOT_PLAYED, Adjudication, AdjudicationOverview, DisplayedDispute
 from ui.corpus.html import times
 from ui.corpus.session import CorpusTableService
+from ui.emotion_buttons import emotion_buttons
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
 from ui.language import say, say_count, translated
 from ui.mixed import bar, in_words, said_beside
 from ui.page_html import swatch
-from ui.theme import key_class
 
 INTRO = (
     '<p class="hint">Clips that annotators label differently, ties first. Listen, then press the '
@@ -65,7 +64,7 @@ def build(service: CorpusTableService, clips: ClipCache) -> gr.Textbox:
                 card = gr.HTML(elem_id="adjudicate-card")
             with gr.Column(min_width=280):
                 gr.HTML(bar("adjudicate"), elem_classes="mixed-holder")
-                choices = _choices()
+                choices = emotion_buttons("adjudicate-", "adjudicate-choices")
                 with gr.Row(elem_classes="acts"):
                     show = _act("Show the labels", "adjudicate-show", "key-KeyL")
                     put_off = _act("Later", "adjudicate-later", "key-KeyS")
@@ -84,19 +83,6 @@ def build(service: CorpusTableService, clips: ClipCache) -> gr.Textbox:
     undo.click(_undoer(work), later, shown, **WRITES)
     replay.click(None, None, None, js=REPLAY, api_visibility="private")
     return last
-
-
-def _choices() -> dict[str, gr.Button]:
-    with gr.Row(elem_classes="choices", elem_id="adjudicate-choices"):
-        return {
-            emotion: gr.Button(
-                emotion,
-                elem_id=f"adjudicate-{emotion}",
-                elem_classes=[f"emotion-{emotion}", key_class(emotion)],
-                min_width=104,
-            )
-            for emotion in EMOTIONS
-        }
 
 
 def _act(title: str, name: str, key: str) -> gr.Button:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from label_store.journal import JournalEntry
+from label_store.event_rows import JournalEntry
 from label_store.out_of_fold import COMMAND
 from label_store.queue import QueueProgress
 from ser_core.emotions import EMOTIONS

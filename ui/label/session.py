@@ -12,8 +12,8 @@ import numpy as np
 from label_store.candidate import QueueSettings
 from label_store.errors import NothingToUndoError
 from label_store.event import LabelEvent, Saved
+from label_store.event_rows import JournalEntry
 from label_store.fold import WHOLE
-from label_store.journal import JournalEntry
 from label_store.queue import LabelQueue, QueueProgress
 from label_store.queue import Ticket as QueueTicket
 from ser_core.emotions import canonical

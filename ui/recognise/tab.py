@@ -15,13 +15,13 @@ from ui import downloads, model_choice, own_voice_panel, page_html
 from ui.analysis import Analysis, CurrentClip, analyse
 from ui.calls import event_value
 from ui.clip_source import example_files, example_title, playable_copy
+from ui.emotion_buttons import emotion_buttons, emotion_classes
 from ui.errors import PageError
 from ui.language import fixed, say, translated
 from ui.recognise import batch, over_time, session, sharing
 from ui.recognise.gradcam import GradCamCache
 from ui.recognise.session import Correction
 from ui.services import CLIPS_AT_ONCE, Services
-from ui.theme import key_class
 
 Asked = tuple[str, str | None]
 """The visitor's choice of model, and the page, which may have its own voice."""
@@ -57,7 +57,8 @@ def build(services: Services) -> None:
             examples = example_files(services)
             picks = _example_buttons(examples)
             with gr.Column(visible=False, elem_id="put-right") as right:
-                chosen = _choices()
+                gr.HTML(fixed(CORRECT_IT))
+                chosen = emotion_buttons("choose-")
                 if services.identity.mode != "local":
                     gr.HTML(page_html.CONSENT)
                 with gr.Row(elem_id="saved-row"):
@@ -202,20 +203,6 @@ def _example_buttons(files: list[Path]) -> list[gr.Button]:
         return [gr.Button(fixed(example_title(path)), size="sm", min_width=90) for path in files]
 
 
-def _choices() -> dict[str, gr.Button]:
-    gr.HTML(fixed(CORRECT_IT))
-    with gr.Row(elem_classes="choices"):
-        return {
-            emotion: gr.Button(
-                fixed(emotion),
-                elem_id=f"choose-{emotion}",
-                elem_classes=[f"emotion-{emotion}", key_class(emotion)],
-                min_width=104,
-            )
-            for emotion in EMOTIONS
-        }
-
-
 def _look_controls(services: Services) -> tuple[gr.Dropdown, gr.Slider]:
     with gr.Row():
         where = gr.Dropdown(
@@ -301,7 +288,7 @@ def _corrected(found: Correction, predicted: str | None) -> tuple[Any, ...]:
 
 
 def _choice(emotion: str, mark: str | None) -> Any:
-    classes = [f"emotion-{emotion}", key_class(emotion)]
+    classes = emotion_classes(emotion)
     return gr.update(elem_classes=[*classes, mark] if mark else classes)
 
 

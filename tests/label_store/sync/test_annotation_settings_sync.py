@@ -107,8 +107,11 @@ def test_a_round_of_the_page_carries_them_and_labels_know_nothing_of_it(tmp_path
     one, other = LabelStore(tmp_path / "a"), LabelStore(tmp_path / "b")
     trust(one.folder, "ada", 1_800_000_000)
     write_guidelines(one.home, "# Joy", 1_800_000_000)
-    assert make_syncer(one, copy).fold_in()
-    assert make_syncer(other, copy).fold_in()
+    for store in (one, other):
+        syncer = make_syncer(store, copy)
+        syncer.start()
+        assert syncer.wait_folded_in(20)
+        assert syncer.stop()
     assert trusted(other.folder) == {"ada"}
     assert (other.home / "guidelines.md").read_text(encoding="utf-8") == "# Joy"
     place = Memory()

@@ -11,8 +11,8 @@ import pytest
 from label_store import LabelEvent, LabelStore, SyncError
 from label_store.consensus import consensus
 from label_store.event import decode, encode
+from label_store.event_rows import HEADER, parse_row
 from label_store.forget import apply, forget_annotator, forget_clips
-from label_store.journal import HEADER, parse_row
 from label_store.projection import labels_csv
 from label_store.sync import Replica
 from label_store.sync import replica as replica_module

@@ -17,8 +17,8 @@ from ui.calls import UNEXPECTED
 from ui.label.displayed import LabelDecision
 from ui.label.html import card
 from ui.label.offline import OfflineLabels
+from ui.label.outputs import decided, undone
 from ui.label.session import LabelSession
-from ui.label.tab import decided, undone
 from ui.mixed import SAME, said_beside
 from ui.services import AppSettings, Services
 

@@ -16,9 +16,9 @@ from tests.ui.label.test_session import ADA, BOB, QuickShelf, corpus
 from ui.label.displayed import DisplayedClip, LabelDecision
 from ui.label.html import card
 from ui.label.offline import OfflineLabels
+from ui.label.outputs import decided, undone, view
 from ui.label.practice import ROUND
 from ui.label.session import LabelSession
-from ui.label.tab import decided, undone, view
 from ui.services import AppSettings, Services
 
 

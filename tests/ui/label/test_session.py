@@ -27,10 +27,11 @@ from ui.clip_cache import ClipCache, PreparedClip, read_bytes, sound_url
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
 from ui.label.displayed import STALE, DisplayedClip, LabelDecision
+from ui.label.handlers import parsed, switcher
 from ui.label.html import WHY, card
+from ui.label.outputs import decided, opened, side, undone
 from ui.label.references import reference_emotions
 from ui.label.session import LabelSession
-from ui.label.tab import _switcher, decided, opened, parsed, side, undone
 from ui.services import AppSettings, Services
 
 ADA = Annotator("ada", may_write=True, may_suggest=True)
@@ -674,7 +675,7 @@ def test_segments_are_suggested_where_somebody_speaks_and_nothing_is_labelled(
 def test_another_model_answers_for_the_clip_on_the_page(labelling: LabelSession) -> None:
     request = gr.Request(session_hash="s", headers={"host": "127.0.0.1"})
     who = labelling.services.identity.annotator(request)
-    switch = _switcher(labelling)
+    switch = switcher(labelling)
     event = gr.EventData(None, {"value": "encoder"})
     assert all(one == gr.skip() for one in switch(False, event, request))  # no clip is there yet
     shown = labelling.open(who, "s", blind=False)
