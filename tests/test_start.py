@@ -66,6 +66,11 @@ if len(sys.argv) > 2:
     services.warm()
     assert analyse(services, Path(sys.argv[2])).prediction.emotion is not None
     assert "torch" not in sys.modules, "the first answer imports torch"
+    from ui.catalogue import Source
+    from ui.clip_cache import make_ready
+    source = Source("", Path(sys.argv[2]).name, Path(sys.argv[2]))
+    assert make_ready(services, services.catalogue.hash_of(source), source).prediction
+    assert "torch" not in sys.modules, "a clip to label imports torch"
 """
 
 

@@ -14,6 +14,7 @@ from ser_core.errors import SerError
 from ui.catalogue import Source
 from ui.errors import GoneError
 from ui.predictions import predict_clip
+from ui.priority import step_back
 from ui.services import Services
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class PreparedClip:
         data: the file's bytes.
         suffix: the file's ending.
         sound: a ``data:`` URL to play; "" where the clip can't be decoded.
-        figure: waveform and spectrogram, or None.
+        figure: waveform and spectrogram; None where there is no prediction, or nobody looks.
         plain: the same without what the model said over time, for those who label blind.
         prediction: the model's answer as JSON, or None.
         trouble: why there is no prediction or no sound; "" when there is.
@@ -66,6 +67,9 @@ class ClipCache:
         self._lock = threading.Lock()
         self._futures: OrderedDict[str, Future[PreparedClip]] = OrderedDict()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="clips")
+        self._spare = ThreadPoolExecutor(
+            1, thread_name_prefix="undrawn clips", initializer=step_back
+        )
 
     def fetch(self, sha: str, source: Source, model: str = "") -> None:
         """Begin to make a clip ready, in the background."""
@@ -83,6 +87,14 @@ class ClipCache:
             GoneError: its file can't be read any more.
         """
         return self._future(sha, source, model).result()
+
+    def get_undrawn(self, sha: str, source: Source) -> PreparedClip:
+        """Return a clip without its pictures; those who wait for another clip come first.
+
+        Raises:
+            GoneError: its file can't be read any more.
+        """
+        return self._spare.submit(make_ready, self._services, sha, source, drawn=False).result()
 
     def _future(self, sha: str, source: Source, model: str) -> Future[PreparedClip]:
         kept = kept_voice(self._services, source)
@@ -121,8 +133,21 @@ def read_bytes(services: Services, sha: str, source: Source) -> bytes:
     )
 
 
-def make_ready(services: Services, sha: str, source: Source, model: str = "") -> PreparedClip:
-    """Read, decode, judge and draw a clip; what fails is said and the rest still shown."""
+def make_ready(
+    services: Services, sha: str, source: Source, model: str = "", *, drawn: bool = True
+) -> PreparedClip:
+    """Read, decode, judge and draw a clip; what fails is said and the rest still shown.
+
+    Args:
+        services: model and settings.
+        sha: the clip.
+        source: its name and place.
+        model: whose prediction is shown, see `ServedModels.get`.
+        drawn: make its pictures, which takes longer than all the rest.
+
+    Raises:
+        GoneError: its file can't be read any more.
+    """
     from ser_core import audio
     from ui.analysis import draw
 
@@ -146,9 +171,9 @@ def make_ready(services: Services, sha: str, source: Source, model: str = "") ->
         if relative is not recognizer:  # the queue goes by answers that are relative to nothing
             found = relative.predict(clip)
         else:
-            found = predict_clip(services, sha, clip, recognizer=recognizer).prediction
-        figure = plain = draw(recognizer, clip, found)
-        if len(found.windows) > 1:
+            found = predict_clip(services, sha, clip, recognizer=recognizer)
+        figure = plain = draw(recognizer, clip, found) if drawn else None
+        if drawn and len(found.windows) > 1:
             plain = draw(recognizer, clip, replace(found, windows=()))
     except SerError as error:
         return PreparedClip(

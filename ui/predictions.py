@@ -15,7 +15,7 @@ from ui.catalogue import Source
 from ui.services import Services
 
 if TYPE_CHECKING:
-    from ser_core.inference.monte_carlo_dropout import DropoutPrediction
+    from ser_core.inference.prediction import Prediction
     from ser_core.inference.recognizer import AudioSource, Recognizer
 
 _LOCK = threading.Lock()
@@ -54,10 +54,10 @@ class PredictionCache:
         with _LOCK:
             return dict(self._read())
 
-    def count(self) -> int:
-        """Return of how many clips something is known."""
+    def count(self, *, draws: bool = False) -> int:
+        """Return of how many clips something is known, with ``draws`` of how many that too."""
         with _LOCK:
-            return len(self._read())
+            return known_to(self._read().values(), draws=draws)
 
     def _read(self) -> dict[str, ClipPrediction]:
         done, known = _KNOWN.get(self.path, (0, {}))
@@ -129,7 +129,8 @@ def predict_clip(
     *,
     name: str | None = None,
     recognizer: Recognizer | None = None,
-) -> DropoutPrediction:
+    draws: bool = False,
+) -> Prediction:
     """Predict a clip, and keep the prediction for the queue's order.
 
     Args:
@@ -138,19 +139,17 @@ def predict_clip(
         sound: the clip.
         name: what it is called in messages.
         recognizer: the model; the one that serves by default.
+        draws: draw from the model as well, for the order that goes by what the draws differ in.
+            They need torch, and twice the time.
 
     Raises:
         SerError: the clip or the model can't be used.
     """
-    import numpy as np
-
-    from ser_core.inference.monte_carlo_dropout import information, predict_with_dropout
-
     recognizer = recognizer or services.serving.recognizer
-    rng = np.random.default_rng(int(sha[:16], 16))
-    found = predict_with_dropout(recognizer, sound, rng, name=name)
-    prediction = found.prediction
-    spread = None if found.samples is None else information(found.samples)
+    if draws:
+        prediction, spread = _with_draws(recognizer, sha, sound, name)
+    else:
+        prediction, spread = recognizer.predict(sound, name=name), None
     entry = ClipPrediction(
         prediction.probabilities if prediction.emotion is not None else {}, spread
     )
@@ -158,7 +157,24 @@ def predict_clip(
     before = kept.get(sha)
     if before is None or (before.information is None and spread is not None):
         kept.add({sha: entry})
-    return found
+    return prediction
+
+
+def _with_draws(
+    recognizer: Recognizer, sha: str, sound: AudioSource, name: str | None
+) -> tuple[Prediction, float | None]:
+    import numpy as np
+
+    from ser_core.inference.monte_carlo_dropout import information, predict_with_dropout
+
+    rng = np.random.default_rng(int(sha[:16], 16))
+    found = predict_with_dropout(recognizer, sound, rng, name=name)
+    return found.prediction, None if found.samples is None else information(found.samples)
+
+
+def known_to(found: Iterable[ClipPrediction], *, draws: bool) -> int:
+    """Return how many predictions an order can use, one that goes by draws or another."""
+    return sum(one.information is not None or not draws for one in found)
 
 
 def out_of_sample(services: Services, source: Source) -> bool:

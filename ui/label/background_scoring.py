@@ -6,9 +6,6 @@ learns lies on disk by model version and clip, so that it goes on where it stopp
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +16,7 @@ from ui.catalogue import Source
 from ui.clip_cache import read_bytes
 from ui.errors import GoneError
 from ui.predictions import PredictionCache, predict_clip
+from ui.priority import step_back
 from ui.services import Services
 
 if TYPE_CHECKING:
@@ -41,6 +39,7 @@ class BackgroundScoring:
         clips: the clips that may be shown, by hash.
         most: stop after this many clips.
         quiet: seconds without anybody's question before a clip is taken.
+        draws: whether the queue's order goes by draws from the model, so that they are made too.
         wait: waits some seconds or until it is stopped, and says which; None = for real.
     """
 
@@ -51,12 +50,14 @@ class BackgroundScoring:
         *,
         most: int = MOST,
         quiet: float = 3.0,
+        draws: Callable[[], bool] = lambda: False,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._services = services
         self._clips = clips
         self._left = most
         self._quiet = quiet
+        self._draws = draws
         self._stop = threading.Event()
         self._wait = wait or (lambda seconds: self._stop.wait(seconds))
         self._lock = threading.Lock()
@@ -89,18 +90,18 @@ class BackgroundScoring:
 
     def work(self) -> None:
         """Score clips until asked to stop, or until as many were scored as are allowed."""
-        _step_back()
+        step_back()
         todo: Iterator[tuple[str, Source]] = iter(())
-        version = ""
+        asked: tuple[str, bool] | None = None
         pause = 0.0
         while self._left > 0 and not self._wait(pause):
             if self._services.quiet_seconds() < self._quiet:
                 pause = self._quiet
                 continue
-            now = self._services.champion()["version"]
-            following = next(todo, None) if now == version else None
+            now = (self._services.champion()["version"], self._draws())
+            following = next(todo, None) if now == asked else None
             if following is None:
-                version, todo = now, self._unscored(now)
+                asked, todo = now, self._unscored(*now)
                 following = next(todo, None)
             if following is None:
                 pause = IDLE
@@ -111,11 +112,15 @@ class BackgroundScoring:
             except SerError as error:  # no model: the page says so too, wherever one is needed
                 self.trouble, pause = str(error), IDLE
                 continue
-            self._score(recognizer, *following)
+            self._score(recognizer, *following, draws=now[1])
             pause = time.monotonic() - begun
 
-    def _unscored(self, version: str) -> Iterator[tuple[str, Source]]:
-        known = PredictionCache(self._services, version).all()
+    def _unscored(self, version: str, draws: bool) -> Iterator[tuple[str, Source]]:
+        known = {
+            sha
+            for sha, one in PredictionCache(self._services, version).all().items()
+            if one.information is not None or not (draws and one.probabilities)
+        }
         clips = self._clips()
         return iter(
             [
@@ -125,7 +130,7 @@ class BackgroundScoring:
             ]
         )
 
-    def _score(self, recognizer: Recognizer, sha: str, source: Source) -> None:
+    def _score(self, recognizer: Recognizer, sha: str, source: Source, *, draws: bool) -> None:
         from ser_core import audio
 
         self._left -= 1
@@ -137,15 +142,8 @@ class BackgroundScoring:
                 max_seconds=LONGEST,
                 max_bytes=self._services.settings.max_bytes,
             )
-            predict_clip(self._services, sha, clip, recognizer=recognizer)
+            predict_clip(self._services, sha, clip, recognizer=recognizer, draws=draws)
             self.trouble = ""
         except (SerError, GoneError) as error:  # the page says so when it is shown
             self._refused.add(sha)
             self.trouble = str(error)
-
-
-def _step_back() -> None:
-    """Let the system prefer every other thread; Linux alone knows priorities of threads."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # forbidden in some containers, and a courtesy only
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)

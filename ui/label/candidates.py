@@ -13,7 +13,7 @@ from ui.annotation_settings import AnnotationSettings, SettingsReader
 from ui.catalogue import FIRST, Source
 from ui.crowd import Crowd, CrowdReader
 from ui.out_of_fold import OutOfFoldFile, Stamp
-from ui.predictions import PredictionCache, out_of_sample, worthwhile
+from ui.predictions import PredictionCache, known_to, out_of_sample, worthwhile
 from ui.services import Services
 
 NEEDS_MODEL = frozenset({"entropy", "margin", "bald", "label-error", "telling"})
@@ -26,7 +26,7 @@ class QueueKnowledge:
 
     Attributes:
         strategy: the order.
-        scored: clips that have a prediction.
+        scored: clips that have a prediction, for the order by draws one with draws.
         total: all clips.
         in_training: scored clips whose speaker was, or may have been, in the training,
             and which have no out-of-fold prediction.
@@ -121,7 +121,8 @@ class CandidatePool:
                 )
             )
         with self.lock:
-            self._known, self._folded = len(predictions), folded
+            self._known = known_to(predictions.values(), draws=self.by_draws)
+            self._folded = folded
             self.sources = kept | found
             if self._queue is None:
                 store = self.services.store
@@ -146,6 +147,11 @@ class CandidatePool:
 
     # ------------------------------------------------------------------ the order
 
+    @property
+    def by_draws(self) -> bool:
+        """Whether the order goes by what draws of the model differ in."""
+        return self.settings.strategy == "bald"
+
     def choose_by(self, strategy: str) -> None:
         """Choose the coming clips in another way.
 
@@ -168,7 +174,7 @@ class CandidatePool:
         self._rate(self._queue)
         if self.settings.strategy not in NEEDS_MODEL:
             return
-        fresh = PredictionCache(self.services).count() - self._known
+        fresh = PredictionCache(self.services).count(draws=self.by_draws) - self._known
         other = self._folds.stamp() != self._folded
         if other or fresh >= worthwhile(self._known, len(self.sources)):
             self._again()
@@ -192,7 +198,11 @@ class CandidatePool:
         """Return how much the order knows."""
         queue = self.queue()
         with self.lock:
-            scored = [one for one in queue.candidates if one.probabilities]
+            scored = [
+                one
+                for one in queue.candidates
+                if one.probabilities and (one.information is not None or not self.by_draws)
+            ]
             suspected = queue.known() if self.settings.strategy == "label-error" else 0
             return QueueKnowledge(
                 self.settings.strategy,

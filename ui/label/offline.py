@@ -137,7 +137,7 @@ class OfflineLabels:
         if source is None:
             raise GoneError(sha)
         view = labelling.services.store.clip(sha)
-        ready = labelling.clips.get(sha, source)
+        ready = labelling.clips.get_undrawn(sha, source)
         head = view.head if head is None else head or None
         return DisplayedClip(
             sha, head, source, ready, visible=not blind, blind=blind, why="waiting"

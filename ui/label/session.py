@@ -85,7 +85,11 @@ class LabelSession:
         self.clips = clips or ClipCache(services)
         self.pool = CandidatePool(services, rng, QueueSettings(lease_seconds=lease_seconds))
         self.round = PracticeRound(services, self.pool.annotation, rng)
-        self.background = BackgroundScoring(services, lambda: self.pool.sources)
+        self.background = BackgroundScoring(
+            services,
+            lambda: self.pool.sources,
+            draws=lambda: self.pool.by_draws,
+        )
         # A Space's accelerator is lent by the second; there somebody has to ask for it.
         self.scores_in_background = not services.identity.space
         self._clock = clock

@@ -56,7 +56,7 @@ def test_a_clip_that_is_made_ready_feeds_the_order(services: Services) -> None:
     predicted = clip.ready.prediction
     assert predicted is not None
     assert prediction.probabilities == pytest.approx(predicted["probabilities"], abs=1e-5)
-    assert prediction.information is not None
+    assert prediction.information is None, "nobody asked for the order by draws"
     labelling.pool.learn()
     assert labelling.pool.known().scored >= 1
     assert "has predicted" in html.known(labelling.pool.known(), scoring=True)
@@ -108,11 +108,28 @@ def test_the_model_listens_ahead_until_it_has_heard_all(services: Services) -> N
     scoring = BackgroundScoring(services, lambda: clips, quiet=0.0, wait=waits)
     scoring.work()
     assert set(PredictionCache(services).all()) == set(clips)
-    assert all(
-        prediction.information is not None
-        for prediction in PredictionCache(services).all().values()
-    )
     assert waits.spent[-1] == 30.0
+
+
+def test_draws_are_made_for_the_order_that_goes_by_them(services: Services) -> None:
+    labelling = LabelSession(services, np.random.default_rng(0))
+    labelling.queue()
+    scoring = labelling.background
+    scoring._quiet, scoring._wait, services._asked = 0.0, Waits(6), -1e9
+    scoring.work()
+    known = PredictionCache(services).all()
+    assert {one.information for one in known.values()} == {None}
+    labelling.pool.learn()
+    labelling.choose_by("bald")
+    assert labelling.pool.known().scored == 0, "the order by draws knows none of them yet"
+    scoring._wait, services._asked = Waits(6), -1e9
+    scoring.work()
+    drawn = PredictionCache(services).all()
+    assert all(one.information is not None for one in drawn.values())
+    for sha, one in drawn.items():
+        assert one.probabilities == pytest.approx(known[sha].probabilities, abs=1e-4)
+    labelling.pool.learn()
+    assert labelling.pool.known().scored == len(drawn)
 
 
 def test_it_rests_while_somebody_waits_and_stops_at_its_bound(services: Services) -> None:
