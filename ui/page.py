@@ -99,6 +99,7 @@ def build_page(services: Services, *, sign_in: bool = False) -> gr.Blocks:
                   show_progress="hidden")  # fmt: skip
         api.build(services)
         language.translate_page(page)
+    _show_hidden_progress_nowhere(page, start)
     _publish_only(page, api.ENDPOINTS + (api.TOOLS if services.settings.mcp else ()))
     return page
 
@@ -143,6 +144,22 @@ def opening_tab(name: str) -> list[Any]:
         gr.Tabs(selected=group or name),
         *(gr.Tabs(selected=name) if one == group else gr.skip() for one in GROUPS),
     ]
+
+
+def _show_hidden_progress_nowhere(page: gr.Blocks, nowhere: gr.Textbox) -> None:
+    """Spare the browser the state of progress that no one sees.
+
+    At each step of each listener Gradio 6 copies all that it knows of every component which once
+    showed a listener's progress, its outputs by default: half of the time from a key press to the
+    next clip.
+
+    Args:
+        page: with all its listeners.
+        nowhere: a component that is never drawn.
+    """
+    for listener in page.fns.values():
+        if listener.show_progress == "hidden" and not listener.show_progress_on:
+            listener.show_progress_on = [nowhere]
 
 
 def _publish_only(page: gr.Blocks, names: Sequence[str]) -> None:
