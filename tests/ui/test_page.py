@@ -1,12 +1,14 @@
-"""Which tabs an address opens."""
+"""Which tabs an address opens, and what the browser need not keep up with."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ui.page import GROUPS, TABS, opening_tab
+from ui.page import GROUPS, TABS, build_page, opening_tab
+from ui.services import AppSettings, Services
 
 
 def selected(found: list[Any]) -> list[Any]:
@@ -34,3 +36,18 @@ def test_each_group_has_a_title_and_its_tabs_stand_together() -> None:
     assert set(groups) == set(GROUPS)
     places = [place for place, row in enumerate(TABS) if row[2] == "explore"]
     assert places == list(range(places[0], places[-1] + 1))
+
+
+@pytest.mark.slow
+def test_progress_that_is_hidden_is_shown_on_nothing_that_is_drawn(tmp_path: Path) -> None:
+    page = build_page(Services(AppSettings(home=tmp_path)))
+    drawn = {
+        place.elem_id or place.__class__.__name__
+        for listener in page.fns.values()
+        if listener.show_progress == "hidden"
+        for place in listener.show_progress_on or listener.outputs
+        if getattr(place, "visible", True)
+    }
+    assert drawn == set()
+    shown = [one for one in page.fns.values() if one.show_progress == "full" and one.outputs]
+    assert any(one.show_progress_on for one in shown), "what takes long is still seen to work"
