@@ -27,7 +27,9 @@ from scripts.ports import free_port
 from scripts.take_pictures import FLAGS, find_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGET_MS = 300.0
+GOAL_MS = (200.0, 350.0)
+"""Median, and within which 95 of a hundred presses are."""
+
 PRESS = """(code) => new Promise((done, fail) => {
   const card = () => document.querySelector("#label-card .clip-card");
   const before = card().dataset.ticket, start = performance.now();
@@ -112,12 +114,12 @@ def main() -> int:
             with studio(Path(folder)) as url:
                 spent = measure(url, given.clips)
     spent.sort()
-    middle = statistics.median(spent)
+    middle, slow = statistics.median(spent), spent[int(0.95 * (len(spent) - 1))]
     print(
-        f"key press to next clip, {len(spent)} presses: median {middle:.0f} ms, "
-        f"95 % within {spent[int(0.95 * (len(spent) - 1))]:.0f} ms (wanted: {TARGET_MS:.0f} ms)"
+        f"key press to next clip, {len(spent)} presses: median {middle:.0f} ms (goal: "
+        f"{GOAL_MS[0]:.0f}), 95 % within {slow:.0f} ms (goal: {GOAL_MS[1]:.0f})"
     )
-    return 0 if middle <= TARGET_MS else 1
+    return 0 if middle <= GOAL_MS[0] and slow <= GOAL_MS[1] else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How soon Label and Corpus stand with many clips, in a real browser.
 
-    python -m benchmarks.speed.large_corpus_speed [--clips 20000]
+    python -m benchmarks.speed.large_corpus_speed [--clips 20000] [--after 30]
 
 Makes a home with that many short clips and a table of their emotions, starts the app on it, and
 measures from the press on the tab until the clip's card (Label) or the rows (Corpus) are painted;
@@ -79,11 +79,15 @@ def main() -> None:
     """Measure and print."""
     parser: Any = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=20_000, help="clips in the corpus")
+    parser.add_argument(
+        "--after", type=float, default=0.0, help="seconds that the app has run before it is opened"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         made(Path(folder), given.clips)
         for start in ("first start", "started anew"):
             with studio(Path(folder)) as url:
+                time.sleep(given.after)
                 label, corpus, pages = measure(url)
             print(
                 f"{start}, {given.clips} clips: Label {label:.2f} s, Corpus {corpus:.2f} s, "
