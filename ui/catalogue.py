@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from label_store.store import LabelStore
+from ser_core.corpora.base import name_inside
 from ser_core.corpora.clip import Clip, Problem, Reading
 from ser_core.corpora.tables import ENDINGS
 from ser_core.home import Home
@@ -307,7 +308,7 @@ def _read(root: Path, unpacked: Path) -> Listing:
 def _source(folder: Path, clip: Clip) -> Source:
     return Source(
         clip.corpus,
-        clip.path.relative_to(folder).as_posix(),
+        name_inside(folder, clip.path),
         clip.path,
         clip.emotion,
         clip.speaker,
@@ -337,7 +338,7 @@ def _side(clip: Clip) -> str:
 
 def _problem(corpus: str, folder: Path, problem: Problem) -> Source:
     if problem.file_name:  # a table's row keeps what it says, whatever is wrong with it
-        name = problem.path.relative_to(folder).as_posix() if problem.path else problem.file_name
+        name = name_inside(folder, problem.path) if problem.path else problem.file_name
         return Source(
             corpus, name, problem.path, problem.emotion, problem=problem.reason, kind=problem.kind,
             start=problem.start, end=problem.end,

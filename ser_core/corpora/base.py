@@ -116,6 +116,19 @@ def _audio_files(folder: Path) -> Iterator[Path]:
                 yield place / name
 
 
+def name_inside(folder: Path, path: Path) -> str:
+    """Return the path of a file inside a folder, POSIX; without the pains of ``relative_to``.
+
+    >>> name_inside(Path("/corpora/mine"), Path("/corpora/mine/a/b.wav"))
+    'a/b.wav'
+
+    Args:
+        folder: the folder.
+        path: a file in it or deeper, as `audio_files` gives it: there may be very many.
+    """
+    return path.as_posix().removeprefix(f"{folder.as_posix().rstrip('/')}/")
+
+
 def content_hash(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:

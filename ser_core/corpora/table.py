@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from ser_core.corpora.base import (
     Reader,
     Refused,
     audio_files,
-    relative_key,
+    name_inside,
     require_folder,
 )
 from ser_core.corpora.clip import Clip, Problem, Reading, segment_key
@@ -95,12 +96,12 @@ class TableCorpus(Reader):
                 "emotion. Give its columns the headings Filename and Emotion."
             )
         words = read_mapping(folder)
-        paths = [
-            PurePosixPath(path.relative_to(folder).as_posix())
+        names = [
+            name_inside(folder, path)
             for path in audio_files(folder)
             if deep or path.parent == folder
         ]
-        index = FileIndex(path.as_posix() for path in paths)
+        index = FileIndex(names)
         problems: list[Problem] = []
         listed: list[_Listed] = []
         for path, table in tables:
@@ -116,9 +117,9 @@ class TableCorpus(Reader):
         which = tables[0][0].name if len(tables) == 1 else "no table"
         reason = f"{which} has no row for it." if len(tables) == 1 else "no table has a row for it."
         unlisted = [
-            Problem(path.as_posix(), "unlisted", reason, folder.name, path=folder / path)
-            for path in paths
-            if path.as_posix() not in named
+            Problem(name, "unlisted", reason, folder.name, path=folder / name)
+            for name in names
+            if name not in named
         ]
         return Reading(folder.name, tuple(clips), (*problems, *more, *unlisted), tuple(unlabelled))
 
@@ -138,7 +139,7 @@ def rows_with_files(folder: Path) -> list[tuple[TableRow, Path | None]]:
         The rows in order; None where a row means no file, or several.
     """
     tables = find_tables(folder)
-    index = FileIndex(path.relative_to(folder).as_posix() for path in audio_files(folder))
+    index = FileIndex(name_inside(folder, path) for path in audio_files(folder))
     found: list[tuple[TableRow, Path | None]] = []
     for path, table in tables:
         name = path.relative_to(folder).as_posix()
@@ -150,9 +151,9 @@ def rows_with_files(folder: Path) -> list[tuple[TableRow, Path | None]]:
 
 def _find(index: FileIndex, one: _Listed) -> FileMatch | NoMatch:
     # A table in a deeper folder names files from there.
-    beside = PurePosixPath(one.table).parent.as_posix()
-    match = index.find(one.row.file_name if beside == "." else f"{beside}/{one.row.file_name}")
-    if isinstance(match, NoMatch) and beside != ".":
+    beside = posixpath.dirname(one.table)
+    match = index.find(f"{beside}/{one.row.file_name}" if beside else one.row.file_name)
+    if isinstance(match, NoMatch) and beside:
         return index.find(one.row.file_name)
     return match
 
@@ -187,8 +188,7 @@ def _matched(
         row = one.row
         if not row.emotion:
             described = ParsedName("", row.speaker, row.sex, row.sentence)
-            place = PurePosixPath(match.name)
-            unlabelled.append(_clip(folder, place, row.start, row.end, described))
+            unlabelled.append(_clip(folder, match.name, row.start, row.end, described))
             reason = "it is not labelled yet."
             problems.append(_row_problem(folder, one, "no-emotion", reason, match.name))
             continue
@@ -202,7 +202,7 @@ def _matched(
     for (name, start, end), rows in taken.items():
         problems.extend(_repeated(folder, name, rows))
         if len({meaning.emotion for _, meaning in rows}) == 1:
-            clips.append(_clip(folder, PurePosixPath(name), start, end, rows[0][1]))
+            clips.append(_clip(folder, name, start, end, rows[0][1]))
     return clips, unlabelled, problems, named
 
 
@@ -232,12 +232,12 @@ def _meaning(row: TableRow, words: Mapping[str, str]) -> ParsedName:
 
 
 def _clip(
-    folder: Path, relative: PurePosixPath, start: float | None, end: float | None, found: ParsedName
+    folder: Path, name: str, start: float | None, end: float | None, found: ParsedName
 ) -> Clip:
     return Clip(
-        path=folder / relative,
+        path=folder / name,
         corpus=folder.name,
-        key=segment_key(relative_key(relative), start, end),
+        key=segment_key(posixpath.splitext(name)[0], start, end),
         emotion=found.emotion,
         speaker=found.speaker,
         sex=found.sex,

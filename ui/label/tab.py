@@ -123,9 +123,9 @@ def build(services: Services) -> None:
     aside.select(handlers.reopener(labelling), blind, outputs, **WRITES)
     practise.click(handlers.practiser(labelling), blind, outputs, js="() => [false]", **READS)
     added.change(handlers.starter(labelling), blind, outputs, **READS)
-    for event in (tab.select, status.change, added.change):
+    for event in (status.change, added.change):
         event(fill, None, count, **standing.READS)
-    for event, js in ((tab.select, RECALL_BLIND), (again.click, None), (blind.input, KEEP_BLIND)):
+    opening, *_ = [
         event(
             handlers.opener(labelling),
             [blind, model_choice.asked()],
@@ -133,6 +133,13 @@ def build(services: Services) -> None:
             js=js,
             **READS,
         )
+        for event, js in (
+            (tab.select, RECALL_BLIND),
+            (again.click, None),
+            (blind.input, KEEP_BLIND),
+        )
+    ]
+    opening.then(fill, None, count, **standing.READS)  # the clip does not wait for the count
     model_choice.line_of_page().select(handlers.switcher(labelling), blind, outputs, **READS)
     mixed.input(None, mixed, None, js=KEEP_MIXED, api_visibility="private")
     tab.select(None, None, mixed, js=RECALL_MIXED, api_visibility="private")

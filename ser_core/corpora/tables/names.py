@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
 import re
 import unicodedata
 from collections import defaultdict
@@ -76,8 +77,9 @@ class FileIndex:
         for name in self._names:
             parts = tuple(fold_name(name).split("/"))
             self._parts[name] = parts
-            self._stems[_stem(parts[-1])].append(name)
-            self._cleaned[_cleaned(_stem(parts[-1]))].append(name)
+            stem = _stem(parts[-1])
+            self._stems[stem].append(name)
+            self._cleaned[_cleaned(stem)].append(name)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -143,8 +145,8 @@ def _several(names: list[str]) -> NoMatch:
 
 
 def _stem(name: str) -> str:
-    path = PurePosixPath(name)
-    return path.stem if path.suffix in AUDIO_ENDINGS else name
+    stem, ending = posixpath.splitext(name)
+    return stem if ending in AUDIO_ENDINGS else name
 
 
 def _cleaned(stem: str) -> str:
