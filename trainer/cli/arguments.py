@@ -14,7 +14,7 @@ from trainer.cli.context import Context
 from trainer.data import storage
 from trainer.errors import VersionError
 from trainer.lifecycle import versions
-from trainer.lifecycle.promotion import Rule
+from trainer.lifecycle.rule import Rule, flags_of_rule
 from trainer.lifecycle.run import Labels
 from trainer.settings import Settings
 from trainer.training.callbacks import Callbacks
@@ -93,7 +93,7 @@ def tracked(
 
 def rule_of(args: argparse.Namespace) -> Rule:
     """Return when a challenger is promoted."""
-    return Rule(args.confidence, args.margin, args.floor, args.calibration, fall=args.fall)
+    return Rule(**{one.name: getattr(args, one.name) for one in flags_of_rule()})
 
 
 def labels_of(args: argparse.Namespace) -> Labels:

@@ -8,6 +8,7 @@ from functools import partial
 
 from trainer.cli.flags import add_settings
 from trainer.experiments.tune import SAMPLERS
+from trainer.lifecycle.rule import flags_of_rule
 from trainer.presets import SETTINGS_PRESETS
 from trainer.training.tracking import TRACKERS
 
@@ -160,16 +161,14 @@ def build_parser(home: str, default: str, verb: str) -> argparse.ArgumentParser:
 def _rule() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     rule = parser.add_argument_group("promotion")
-    add = partial(rule.add_argument, type=float, metavar="X")
-    add("--confidence", default=0.9, help="how sure it must be that UAR is not worse (default 0.9)")
-    add("--margin", default=0.01, help="fall of UAR that counts as not worse (default 0.01)")
-    add("--fall", default=0.0, help="most that the measured UAR may fall (default 0)")
-    add("--floor", default=0.1, help="most that an emotion's recall may fall (default 0.1)")
-    add(
-        "--calibration",
-        default=0.02,
-        help="rise of the expected calibration error that counts as worse (default 0.02)",
-    )
+    for one in flags_of_rule():
+        rule.add_argument(
+            f"--{one.name}",
+            type=float,
+            metavar="X",
+            default=one.default,
+            help=f"{one.metadata['help']} (default {one.default:g})",
+        )
     return parser
 
 

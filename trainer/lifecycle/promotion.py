@@ -7,41 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from trainer.errors import DataError, SettingsError
+from trainer.errors import DataError
 from trainer.evaluation import bootstrap, metrics
 from trainer.evaluation.metrics import Outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """When a challenger may serve.
-
-    Attributes:
-        confidence: how sure the bootstrap must be that UAR is not worse, in (0.5, 1).
-        margin: fall in UAR that still counts as not worse, in [0, 1].
-        fall: most that the measured UAR itself may fall, in [0, 1]; at 0, many small steps down
-            can't add up.
-        floor: most that the recall of any emotion may fall, in [0, 1].
-        calibration: rise of the expected calibration error that counts as worse, in [0, 1]; the
-            challenger is refused where the bootstrap is as sure of it as ``confidence``.
-        draws: bootstrap samples.
-    """
-
-    confidence: float = 0.9
-    margin: float = 0.01
-    floor: float = 0.1
-    calibration: float = 0.02
-    draws: int = 2000
-    fall: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0.5 < self.confidence < 1.0:
-            raise SettingsError(f"the confidence of a promotion is {self.confidence}; use 0.5 to 1")
-        for name in ("margin", "fall", "floor", "calibration"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise SettingsError(f"{name} is {getattr(self, name)}; use a share from 0 to 1")
-        if self.draws < 100:
-            raise SettingsError(f"{self.draws} bootstrap draws are too few; use 100 or more")
+from trainer.lifecycle.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)

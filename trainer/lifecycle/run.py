@@ -33,7 +33,8 @@ from trainer.evaluation.predictions import Predictions
 from trainer.lifecycle import versions
 from trainer.lifecycle.gain import gain_in_folds
 from trainer.lifecycle.progress import at_work
-from trainer.lifecycle.promotion import Decision, Gain, Rule, decide
+from trainer.lifecycle.promotion import Decision, Gain, decide
+from trainer.lifecycle.rule import Rule
 from trainer.reporting.card import model_card
 from trainer.settings import Settings
 from trainer.training.callbacks import Callbacks

@@ -14,7 +14,8 @@ from trainer.evaluation import bootstrap, metrics
 from trainer.evaluation.evaluate import Report, evaluate, headline
 from trainer.evaluation.metrics import Outcomes
 from trainer.evaluation.predictions import LeftOut, Predictions
-from trainer.lifecycle.promotion import Gain, Rule, decide
+from trainer.lifecycle.promotion import Gain, decide
+from trainer.lifecycle.rule import Rule
 from trainer.reporting.html_page import to_html
 from trainer.reporting.records import decode, encode
 from trainer.reporting.report import to_csv, to_json

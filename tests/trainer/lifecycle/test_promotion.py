@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.evaluation.metrics import Outcomes
-from trainer.lifecycle.promotion import Rule, decide
+from trainer.lifecycle.promotion import decide
+from trainer.lifecycle.rule import Rule
 
 NAMES = ("anger", "joy", "sadness")
 
