@@ -14,7 +14,6 @@ from ser_core.errors import SerError
 from ui.catalogue import Source
 from ui.errors import GoneError
 from ui.predictions import predict_clip
-from ui.priority import step_back
 from ui.services import Services
 
 if TYPE_CHECKING:
@@ -67,9 +66,7 @@ class ClipCache:
         self._lock = threading.Lock()
         self._futures: OrderedDict[str, Future[PreparedClip]] = OrderedDict()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="clips")
-        self._spare = ThreadPoolExecutor(
-            1, thread_name_prefix="undrawn clips", initializer=step_back
-        )
+        self._spare = ThreadPoolExecutor(1, thread_name_prefix="undrawn clips")
 
     def fetch(self, sha: str, source: Source, model: str = "") -> None:
         """Begin to make a clip ready, in the background."""
@@ -89,7 +86,7 @@ class ClipCache:
         return self._future(sha, source, model).result()
 
     def get_undrawn(self, sha: str, source: Source) -> PreparedClip:
-        """Return a clip without its pictures; those who wait for another clip come first.
+        """Return a clip without its pictures; nobody who waits for a drawn one waits for it.
 
         Raises:
             GoneError: its file can't be read any more.

@@ -16,7 +16,6 @@ from ui.catalogue import Source
 from ui.clip_cache import read_bytes
 from ui.errors import GoneError
 from ui.predictions import PredictionCache, predict_clip
-from ui.priority import step_back
 from ui.services import Services
 
 if TYPE_CHECKING:
@@ -90,7 +89,6 @@ class BackgroundScoring:
 
     def work(self) -> None:
         """Score clips until asked to stop, or until as many were scored as are allowed."""
-        step_back()
         todo: Iterator[tuple[str, Source]] = iter(())
         asked: tuple[str, bool] | None = None
         pause = 0.0
