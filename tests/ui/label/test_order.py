@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -106,9 +108,12 @@ def test_the_model_listens_ahead_until_it_has_heard_all(services: Services) -> N
     waits = Waits(6)
     services._asked = -1e9
     scoring = BackgroundScoring(services, lambda: clips, quiet=0.0, wait=waits)
+    before = os.getpriority(os.PRIO_PROCESS, 0) if sys.platform == "linux" else 0
     scoring.work()
     assert set(PredictionCache(services).all()) == set(clips)
     assert waits.spent[-1] == 30.0
+    # What a thread of lower priority starts (a model's own threads) would keep that priority.
+    assert before == (os.getpriority(os.PRIO_PROCESS, 0) if sys.platform == "linux" else 0)
 
 
 def test_draws_are_made_for_the_order_that_goes_by_them(services: Services) -> None:
