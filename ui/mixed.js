@@ -1,4 +1,4 @@
-/* A second emotion and an intensity of a decision, where somebody switched them on on the Label tab:
+/* A second emotion and an intensity of a decision, once they are switched on, on the Label tab:
    Shift with a digit, and a key of its own, before the digit that saves. What is chosen goes with
    the next decision and is gone with the clip. Adjudication has the same bar. */
 (() => {

@@ -26,8 +26,8 @@ from ui.page_html import swatch
 INTRO = (
     '<p class="hint">Clips that annotators label differently, ties first. Listen, then press the '
     "digit of the emotion you hear: your decision is the clip's label. Who said what stays hidden "
-    "until you ask for it or have decided. A second emotion and an intensity go with a decision "
-    "where you switched them on on the Label tab.</p>"
+    "until you ask for it or have decided. If the Label tab has a second emotion and an intensity "
+    "switched on, a decision can carry them too.</p>"
 )
 NOTHING_OPEN = "Nothing waits for a decision."
 REFUSALS = (PageError, GoneError, StoreError, SerError)

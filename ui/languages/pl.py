@@ -538,7 +538,7 @@ TEXTS: dict[str, str] = {
     "the model doesn't know {emotion}, which {labels} labels by {speakers} speakers would add": "model nie zna emocji {emotion}; dodałoby ją {labels} etykiet od {speakers} osób",
     "there is no corpus, and {labels} labels are needed to learn from them alone": "nie ma korpusu, a do nauki z samych etykiet potrzeba ich {labels}",
     "Adjudication": "Rozstrzyganie",
-    "Clips that annotators label differently, ties first. Listen, then press the digit of the emotion you hear: your decision is the clip's label. Who said what stays hidden until you ask for it or have decided. A second emotion and an intensity go with a decision where you switched them on on the Label tab.": "Nagrania różnie oznaczone, remisy najpierw. Posłuchaj i naciśnij cyfrę emocji, którą słyszysz: Twoja decyzja jest etykietą nagrania. Kto co powiedział, pozostaje ukryte, dopóki o to nie zapytasz lub nie rozstrzygniesz. Druga emocja i natężenie są częścią decyzji, jeśli włączono je w „Adnotuj”.",
+    "Clips that annotators label differently, ties first. Listen, then press the digit of the emotion you hear: your decision is the clip's label. Who said what stays hidden until you ask for it or have decided. If the Label tab has a second emotion and an intensity switched on, a decision can carry them too.": "Nagrania różnie oznaczone, remisy najpierw. Posłuchaj i naciśnij cyfrę emocji, którą słyszysz: Twoja decyzja jest etykietą nagrania. Kto co powiedział, pozostaje ukryte, dopóki o to nie zapytasz lub nie rozstrzygniesz. Druga emocja i natężenie są częścią decyzji, jeśli włączono je w „Adnotuj”.",
     "Nothing waits for a decision.": "Nic nie czeka na decyzję.",
     "Show the labels": "Pokaż etykiety",
     "Later": "Później",
