@@ -390,6 +390,28 @@ def test_segments_are_dragged_set_by_key_moved_labelled_and_undone(
     assert events(server.home)[-1]["reason"] == "labelled in segments"
 
 
+def test_undo_right_after_a_segment_was_saved_takes_back_its_label_also_on_a_slow_page(
+    open_label: Any, server: Any, events: Any
+) -> None:
+    page = open_label(server.url)
+    page.wait_for_selector("#label-wave[data-ready]", timeout=PATIENCE)
+    page.evaluate(
+        "() => { const real = window.setTimeout;"
+        " window.setTimeout = (act, ms, ...rest) => real(act, ms === 60 ? 5000 : ms, ...rest); }"
+    )
+    for key, at in (("[", 0.4), ("]", 0.8)):
+        page.evaluate(
+            "at => { const a = document.querySelector('#label-card audio'); a.pause();"
+            " a.currentTime = at; }",
+            at,
+        )
+        page.keyboard.press(key)
+    press(page, "Digit8")
+    press(page, "KeyU")
+    assert [row["action"] for row in events(server.home)] == ["label", "undo"]
+    assert page.get_attribute("#label-card .clip-card", "data-segments") == "[]"
+
+
 def test_keys_are_changed_kept_on_the_browser_and_reset(
     open_label: Any, server: Any, events: Any
 ) -> None:

@@ -76,6 +76,8 @@
   };
 
   window.serLabel = {
+    busy,
+    ignore,
     /* Say of a press that the clip it is for is not there yet, and return whether that is so. */
     tooEarly() {
       if (busy()) ignore();

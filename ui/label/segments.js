@@ -92,7 +92,8 @@
     last = snapshot();
   };
   const undo = () => {
-    if (!history.length) return false;
+    /* What is on its way to the store is taken back there, not here. */
+    if (window.serLabel.busy() || !history.length) return false;
     show(history.pop());
     return true;
   };
@@ -266,11 +267,16 @@
     const place = holder();
     if (!place || !place.offsetParent || !wave || typing(document.activeElement)) return;
     if (document.getElementById("label-help")?.open || event.metaKey) return;
+    /* A key may come before the segments follow the card: what U takes back was saved by now. */
+    build();
+    if (!wave) return;
     const plain = !event.ctrlKey && !event.altKey;
     const undoes = (event.ctrlKey && !event.altKey && event.code === "KeyZ") || (plain && window.serPage.codeOf(event.code) === "KeyU");
     /* AltGr makes [ and ] on many keyboards, and reads as Ctrl and Alt. */
-    if (event.key === "[" || (plain && is(event, "KeyI"))) mark(false);
-    else if (event.key === "]" || (plain && is(event, "KeyO"))) mark(true);
+    const starts = event.key === "[" || (plain && is(event, "KeyI"));
+    const ends = event.key === "]" || (plain && is(event, "KeyO"));
+    if ((starts || ends) && !wave.serReady) window.serLabel.ignore();
+    else if (starts || ends) mark(ends);
     else if (undoes) { if (!undo()) { if (!event.ctrlKey) return; press("label-undo"); } }
     else if (!plain) return;
     else if (event.key === "<" || event.key === ",") speed(-1);
@@ -292,7 +298,9 @@
   }, true);
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-wave], #label-undo");
-    if (!button || !wave) return;
+    if (!button) return;
+    build();
+    if (!wave) return;
     if (button.id === "label-undo") { if (undo()) { event.preventDefault(); event.stopImmediatePropagation(); } return; }
     ({ slower: () => speed(-1), faster: () => speed(1), in: () => magnify(1), out: () => magnify(-1) })[button.dataset.wave]();
   }, true);
