@@ -22,7 +22,8 @@ from label_store.corpus_rows import (
 )
 from label_store.errors import StoreError
 from label_store.event import Saved, clip_key
-from label_store.fold import WHOLE, ClipView, Span
+from label_store.event_rows import ROW_BYTES, unhindered
+from label_store.fold import WHOLE, ClipView, Span, State
 from label_store.store import ANY, LabelStore, _Any
 
 
@@ -81,12 +82,15 @@ class CorpusTable:
         self._by_name: dict[tuple[str, str], _File] = {}
         self._by_tail: dict[tuple[str, str], _File | None] = {}
         self._seen = -1
+        self._state = State()
+        self._kept: Collection[str] | None = None
 
     def refresh(self) -> None:
         """Lay over what was saved since; cheap after one event."""
-        state = self.store.state()
+        state = self._state = self.store.state()
         if self._seen < 0 or len(state) < self._seen:
-            self._build()
+            with unhindered(len(state) * ROW_BYTES, stays=False):
+                self._build()
             return
         for key in dict.fromkeys(map(state.key_of, state.entries[self._seen :])):
             self._lay(key)
@@ -102,10 +106,12 @@ class CorpusTable:
             twice = counts[row.corpus, names.fold(row.file_name), row.span] > 1
             twice = twice or clips[row.clip, row.span] > 1
             self._list(replace(row, problems=("duplicate",) if twice else ()))
-        state = self.store.state()
-        for key in list(state.keys()):
+        # Looked up once for all: asking the disk for each of 50,000 clips takes seconds.
+        self._kept = self.store.clips.paths().keys()
+        for key in list(self._state.keys()):
             self._lay(key)
-        self._seen = len(state)
+        self._kept = None
+        self._seen = len(self._state)
 
     def _list(self, row: CorpusRow) -> None:
         """Add a row of a corpus."""
@@ -145,7 +151,7 @@ class CorpusTable:
 
     def _lay(self, key: str) -> None:
         """Lay the events of a clip over the rows of its file."""
-        state = self.store.state()
+        state = self._state
         if key not in state:
             return
         view, file = state.clip(key), self._by_key.get(key)
@@ -159,7 +165,7 @@ class CorpusTable:
         if file is None:
             file = _File([key])
             name = view.file_name if view.clip else key.removeprefix(f"name:{view.corpus}/")
-            there = bool(view.clip) and self.store.clip_path(view.clip) is not None
+            there = self._has(view.clip)
             row = CorpusRow(name, "", view.corpus, view.clip, there, source_name=name)
             file.rows[WHOLE] = self._append(row)
         self._by_key[key] = file
@@ -170,7 +176,7 @@ class CorpusTable:
         self._mean(file)
         other = file.meant if file.meant and file.meant.shown_by is file else None
         keys = [*file.keys, *(other.keys if other else ())]
-        state = self.store.state()
+        state = self._state
         views = [state.clip(key) for key in keys if key in state]
         labelled = {span for view in views for span in (*view.annotations, *view.reviews)}
         labelled |= {(one.start, one.end) for view in views for one in view.suggestions}
@@ -200,7 +206,7 @@ class CorpusTable:
 
         What a corpus labels itself keeps its row.
         """
-        row, state = self._base[next(iter(file.rows.values()))], self.store.state()
+        row, state = self._base[next(iter(file.rows.values()))], self._state
         name = state.clip(file.keys[0]).file_name if file.keys[0] in state else ""
         other = None
         if not row.present and len(file.keys) == 1 and name and name != row.source_name:
@@ -218,52 +224,60 @@ class CorpusTable:
                 other.shown_by = file
                 self._hidden.update(places)
 
+    def _has(self, clip: str) -> bool:
+        """Return whether the store has a clip's bytes."""
+        if self._kept is not None:
+            return clip in self._kept
+        return bool(clip) and self.store.clip_path(clip) is not None
+
     def _laid_over(self, base: CorpusRow, file: _File, views: Sequence[ClipView]) -> CorpusRow:
         """Return a row of a corpus with what the store says of it, and what is wrong with it."""
-        row, problems = base, list(base.problems)
-        view = next((one for one in reversed(views) if _says(one, base.span)), None)
+        problems = set(base.problems)
+        clip, present, emotion, head = base.clip, base.present, base.emotion, base.head
+        file_name, revision, meant, path = base.file_name, base.revision, base.file, base.path
         if file.meant is not None:
             there = self._base[next(iter(file.meant.rows.values()))]
             clip = next((key for key in file.meant.keys if not key.startswith("name:")), "")
-            row = replace(row, clip=clip, present=True, file=there.source_name, path=there.path)
+            present, meant, path = True, there.source_name, there.path
             if file.meant.shown_by is not file:
-                problems.append("duplicate")
+                problems.add("duplicate")
         if views:
-            clip = next((one.clip for one in views if one.clip), "")
-            changed = [one.file_name for one in views if one.file_name not in {"", row.source_name}]
-            row = replace(
-                row,
-                clip=row.clip or clip,
-                file_name=changed[-1] if changed else base.file_name,
-                revision=max(one.revision for one in views),
-            )
-            row = replace(row, head=next((v.head for v in views if v.key == row.clip_key), None))
+            clip = clip or next((one.clip for one in views if one.clip), "")
+            changed = [
+                one.file_name for one in views if one.file_name not in {"", base.source_name}
+            ]
+            file_name = changed[-1] if changed else file_name
+            revision = max(one.revision for one in views)
+            key = clip_key(clip, base.corpus, base.source_name or file_name)
+            head = next((one.head for one in views if one.key == key), None)
+        view = next((one for one in reversed(views) if _says(one, base.span)), None)
         if view is not None:
-            emotion, contested = _standing(view, base.span)
-            row = replace(row, emotion=emotion or base.emotion)
+            standing, contested = _standing(view, base.span)
+            emotion = standing or emotion
             if contested:
-                problems.append("disagreement")
+                problems.add("disagreement")
         if any((one.start, one.end) == base.span for view_ in views for one in view_.suggestions):
-            problems.append("suggestion")
-        whole = base.span == WHOLE
-        prediction = self._predictions.get(row.clip) or self._predictions.get(base.key)
-        row = replace(row, prediction=prediction if whole else None)
-        if not row.present and not (row.clip and self.store.clip_path(row.clip)):
-            problems.append("missing-file")
-        if not row.emotion:
-            problems.append("unlabelled")
-        elif row.emotion not in self._emotions:
-            problems.append("unknown-emotion")
-        elif self._suspected(row) and not any(one.annotations for one in views):
-            problems.append("suspected-error")
-        return replace(row, problems=tuple(one for one in PROBLEMS if one in problems))
+            problems.add("suggestion")
+        prediction = self._predictions.get(clip) or self._predictions.get(base.key)
+        if base.span != WHOLE:
+            prediction = None
+        if not present and not self._has(clip):
+            problems.add("missing-file")
+        if not emotion:
+            problems.add("unlabelled")
+        elif emotion not in self._emotions:
+            problems.add("unknown-emotion")
+        elif self._suspected(emotion, prediction) and not any(one.annotations for one in views):
+            problems.add("suspected-error")
+        return replace(
+            base, file_name=file_name, emotion=emotion, clip=clip, present=present, path=path,
+            problems=tuple(one for one in PROBLEMS if one in problems), prediction=prediction,
+            head=head, revision=revision, file=meant,
+        )  # fmt: skip
 
-    def _suspected(self, row: CorpusRow) -> bool:
-        found = row.prediction
+    def _suspected(self, emotion: str, found: RowPrediction | None) -> bool:
         return (
-            found is not None
-            and found.emotion != row.emotion
-            and found.suspicion >= self._suspicious
+            found is not None and found.emotion != emotion and found.suspicion >= self._suspicious
         )
 
     def page(self, query: TableQuery) -> TablePage:
@@ -382,10 +396,12 @@ def _standing(view: ClipView, span: Span) -> tuple[str, bool]:
     review = view.reviews.get(span)
     if review is not None:
         return review.emotion, False
-    annotations = view.annotations.get(span, {}).values()
-    counts = Counter(entry.emotion for entry in annotations).most_common(2)
-    if not counts:
+    emotions = [entry.emotion for entry in view.annotations.get(span, {}).values()]
+    if not emotions:
         return "", False
+    if emotions.count(emotions[0]) == len(emotions):
+        return emotions[0], False
+    counts = Counter(emotions).most_common(2)
     if len(counts) > 1 and counts[0][1] == counts[1][1]:
         return "", True
-    return counts[0][0], len(counts) > 1
+    return counts[0][0], True

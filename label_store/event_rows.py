@@ -205,11 +205,12 @@ def in_own_columns(row: bytes, columns: tuple[str, ...]) -> bytes:
 
 
 @contextmanager
-def unhindered(size: int = _LARGE + 1) -> Iterator[None]:
+def unhindered(size: int = _LARGE + 1, *, stays: bool = True) -> Iterator[None]:
     """Let many objects be made undisturbed, where so many bytes of rows are read.
 
     Args:
         size: bytes of rows; few make no difference.
+        stays: what is made is kept until the process ends, or nearly so.
     """
     # Reading makes millions of objects and no garbage cycles; the collector would walk them all
     # again and again and double the time.
@@ -220,4 +221,6 @@ def unhindered(size: int = _LARGE + 1) -> Iterator[None]:
         yield
     finally:
         if pause:
+            if stays:  # then no later collection need walk it either
+                gc.freeze()
             gc.enable()

@@ -14,7 +14,8 @@ Span = tuple[str, str]
 """Start and end of the labelled part as written; ("", "") is the whole clip."""
 
 WHOLE: Span = ("", "")
-_ID = itemgetter(1)
+_ID, _ACTION, _CLIP = itemgetter(1), itemgetter(3), itemgetter(6)
+_APART = OF_A_PERSON | {"undo"}
 _CHANGES = frozenset({"label", "undo", "rename", "review", "adjudicate"})
 
 
@@ -152,21 +153,26 @@ class State:
         fresh = sorted(unique.values())
         if self.entries and fresh and fresh[0][:2] < self.entries[-1][:2]:
             fresh = sorted(self.entries + fresh)
+            unique = self.by_id | unique
             self._clear()
         self.entries += fresh
-        self.by_id.update(zip(map(_ID, fresh), fresh, strict=True))
+        if self.by_id:
+            self.by_id.update(zip(map(_ID, fresh), fresh, strict=True))
+        else:
+            self.by_id = unique
         clips, views = self._clips, self._views
-        for entry in fresh:
-            key = entry.clip or self.key_of(entry)
-            if entry.action in OF_A_PERSON:  # not about what a clip expresses
-                if entry.action == "pass":
+        # A million events pass here when a store is opened: what few of them need comes last.
+        for key, action, entry in zip(map(_CLIP, fresh), map(_ACTION, fresh), fresh, strict=True):
+            about = key or self.key_of(entry)
+            if action in _APART:
+                if action == "pass":
                     self.passed.setdefault(entry.annotator, entry.number)
-                continue
-            clips[key].append(entry)
-            if views:
-                views.pop(key, None)
-            if entry.action == "undo":
+                if action in OF_A_PERSON:  # not about what a clip expresses
+                    continue
                 self.undone.add(entry.target)
+            clips[about].append(entry)
+            if views:
+                views.pop(about, None)
 
     def key_of(self, entry: JournalEntry) -> str:
         """Return the key of the clip that an event is about."""

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from label_store.candidate import Candidate, QueueSettings
-from label_store.fold import ClipView, State
+from label_store.fold import WHOLE, ClipView, State
 from label_store.leases import Lease, Leases, LeaseTable
 from label_store.order import NEEDS_LABELS, order_of
 from label_store.store import LabelStore
@@ -98,6 +99,7 @@ class LabelQueue:
         """Take other candidates, for instance with a new model's probabilities."""
         self.candidates = tuple({one.clip: one for one in candidates}.values())
         self._place = {one.clip: place for place, one in enumerate(self.candidates)}
+        self._labelled = np.array([not one.unlabelled for one in self.candidates], dtype=np.bool_)
         self._order: NDArray[np.int64] | None = None
         self._scored = np.zeros(len(self.candidates), dtype=np.bool_)
         self._counted_at = 0
@@ -141,7 +143,8 @@ class LabelQueue:
                 elif lease.clip in self._place and lease.clip not in prefetched:
                     lease = self._take(table, lease.clip, annotator, session, binding)
                     return self._ticket(self._place[lease.clip], lease, state, "resumed")
-            place, why = self._choose(state, table, annotator, frozenset(prefetched))
+            openness = self._openness(state, table, annotator)
+            place, why = self._choose(state, openness, frozenset(prefetched))
             if place is None:
                 return None
             clip = self.candidates[place].clip
@@ -158,10 +161,12 @@ class LabelQueue:
         """
         with self.leases.exclusive() as table:
             state = self.store.state()
+            # Nothing changes under the lock, so that each clip is looked at once for all of them.
+            openness = cache(self._openness(state, table, annotator))
             found: list[Candidate] = []
             while len(found) < most:
                 left_out = frozenset([*but, *(one.clip for one in found)])
-                place, why = self._choose(state, table, annotator, left_out)
+                place, why = self._choose(state, openness, left_out)
                 if place is None or why == "skipped":
                     break
                 found.append(self.candidates[place])
@@ -216,31 +221,44 @@ class LabelQueue:
         if clip in self.gold:
             return False
         enough = clip in self.enough or bool(view.reviews)
-        return enough or len(view.whole()) >= self.annotations_needed(clip)
+        labels = len(view.annotations.get(WHOLE, ()))
+        return enough or labels >= self.annotations_needed(clip)
 
-    def _choose(
-        self, state: State, table: LeaseTable, annotator: str, prefetched: frozenset[str]
-    ) -> tuple[int | None, str]:
+    def _openness(self, state: State, table: LeaseTable, annotator: str) -> Callable[[int], int]:
+        """Return what says of a candidate's place whether its clip is open to an annotator.
+
+        0 = not open, 1 = open, 2 = gold, 3 = skipped by another, 4 = by the annotator.
+        """
         holders = table.holders()
 
-        def open_to(place: int) -> int:
-            """0 = not open, 1 = open, 2 = gold, 3 = skipped by another, 4 = by the annotator."""
+        def openness(place: int) -> int:
             clip = self.candidates[place].clip
             held = holders.get(clip, ())
-            if clip in prefetched or any(lease.annotator == annotator for lease in held):
+            if held and any(lease.annotator == annotator for lease in held):
                 return 0
             view = state.clip(clip) if clip in state else _NOTHING
-            if annotator in view.whole() or self.gold.get(clip) == annotator:
+            annotators = view.annotations.get(WHOLE, {}).keys()
+            if annotator in annotators or self.gold.get(clip) == annotator:
                 return 0
             if clip not in self.gold:
-                others = {lease.annotator for lease in held}
-                annotators = {*view.whole(), *others}
-                if len(annotators) >= self.annotations_needed(clip) or self._closed(view, clip):
+                if self._closed(view, clip):
                     return 0
-                if len(others) >= self._at_once(clip):
-                    return 0
+                if held:
+                    others = {lease.annotator for lease in held}
+                    if len(annotators | others) >= self.annotations_needed(clip):
+                        return 0
+                    if len(others) >= self._at_once(clip):
+                        return 0
             mine = annotator in view.skips
             return 4 if mine else 2 if clip in self.gold else 3 if view.skips else 1
+
+        return openness
+
+    def _choose(
+        self, state: State, openness: Callable[[int], int], prefetched: frozenset[str]
+    ) -> tuple[int | None, str]:
+        def open_to(place: int) -> int:
+            return 0 if self.candidates[place].clip in prefetched else openness(place)
 
         if self._rng.random() < self.settings.random_share or self.settings.strategy == "random":
             why, order = "random", self._rng.permutation(len(self.candidates))
@@ -248,8 +266,7 @@ class LabelQueue:
             why, order = self.settings.strategy, self._ranked(state)
         # Clips that nobody and no corpus labelled come first: they are what there is to do.
         if why != "telling":  # which weighs by itself how much is known of a clip
-            labelled = np.array([not one.unlabelled for one in self.candidates], dtype=np.bool_)
-            order = order[np.argsort(labelled[order], kind="stable")]
+            order = order[np.argsort(self._labelled[order], kind="stable")]
         if self.gold and self._rng.random() < self.settings.gold_share:
             held_out = [self._place[clip] for clip in self.gold if clip in self._place]
             for place in self._rng.permutation(held_out).tolist():
@@ -258,12 +275,12 @@ class LabelQueue:
                     return place, why if known and why != "label-error" else "waiting"
         later: dict[int, int] = {}
         for place in order.tolist():
-            openness = open_to(place)
-            if openness == 1:
+            found = open_to(place)
+            if found == 1:
                 known = why == "random" or bool(self._scored[place])
                 return place, why if known else "waiting"
-            if openness:
-                later.setdefault(openness, place)
+            if found:
+                later.setdefault(found, place)
         if 2 in later:
             return later[2], "waiting"
         return later.get(3, later.get(4)), "skipped"
