@@ -554,7 +554,6 @@ TEXTS: dict[str, str] = {
     "Krippendorff's alpha: {before} before decisions, {after} after.": "Krippendorffs Alpha: {before} vor den Entscheidungen, {after} danach.",
     "Saved #{number}: {name} is {emotion}.": "Gespeichert, Nr. {number}: {name} ist {emotion}.",
     "The annotators said: {given}.": "Die Annotierenden sagten: {given}.",
-    "Saved #{number}: undone, the clip is open again.": "Gespeichert, Nr. {number}: zurückgenommen, die Aufnahme ist wieder offen.",
     "It can't be played here, so no decision is taken for it. Choose “Later”.": "Sie lässt sich hier nicht abspielen, deshalb wird keine Entscheidung angenommen. Wählen Sie „Später“.",
     "Nothing was saved.": "Nichts wurde gespeichert.",
     "There is no decision of yours here to undo.": "Hier gibt es keine Entscheidung von Ihnen, die sich zurücknehmen ließe.",

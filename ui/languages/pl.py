@@ -554,7 +554,6 @@ TEXTS: dict[str, str] = {
     "Krippendorff's alpha: {before} before decisions, {after} after.": "Alfa Krippendorffa: {before} przed decyzjami, {after} po nich.",
     "Saved #{number}: {name} is {emotion}.": "Zapisano nr {number}: {name} to {emotion}.",
     "The annotators said: {given}.": "Adnotatorzy powiedzieli: {given}.",
-    "Saved #{number}: undone, the clip is open again.": "Zapisano nr {number}: cofnięto, nagranie jest znowu otwarte.",
     "It can't be played here, so no decision is taken for it. Choose “Later”.": "Nie można go tu odtworzyć, więc decyzja nie jest przyjmowana. Wybierz „Później”.",
     "Nothing was saved.": "Nic nie zapisano.",
     "There is no decision of yours here to undo.": "Nie ma tu Twojej decyzji do cofnięcia.",
