@@ -15,15 +15,19 @@ import pytest
 from starlette.testclient import TestClient
 
 from label_store.corpus_rows import CorpusRow, TablePage, TableQuery
+from label_store.exchange import timelines
+from ser_core.augment import EFFECTS, FEATURE_EFFECTS, RECIPES, STRENGTHS
 from ser_core.emotions import EMOTIONS
+from ser_core.frontends.descriptor_table import DESCRIPTORS
 from trainer.data import labelled_clips
 from trainer.data.standing import TOO_FEW_ALONE, LabelStanding
-from ui import language, page, page_html, standing
+from ui import language, own_voice_panel, page, page_html, standing
+from ui.about import personal_data
 from ui.clip_source import EXAMPLES
 from ui.corpus import html as corpus_html
 from ui.label import html as label_html
 from ui.label.candidates import QueueKnowledge
-from ui.language import PIECE, TABLES
+from ui.language import BLOCK, PIECE, TABLES
 from ui.services import AppSettings, Services
 from ui.theme import HERE, SAYS
 
@@ -62,6 +66,17 @@ def written() -> Iterator[str]:
     for path in HERE.rglob("*.js"):
         if path.parent.name != "vendor":
             yield from SAYS.findall(path.read_text(encoding="utf-8"))
+    for effect in (*EFFECTS.values(), *FEATURE_EFFECTS.values()):
+        yield from (effect.title, effect.summary)
+        for one in effect.parameters:
+            yield from (one.name.replace("_", " "), one.description)
+            yield from (unit for unit in (one.unit,) if " " in unit)
+    for one in DESCRIPTORS.values():
+        yield one.says
+    yield from (*RECIPES, *STRENGTHS, *personal_data.PLACES.values())
+    yield from (personal_data.DELETED, personal_data.NAMELESS, page_html.CONSENT)
+    yield from (own_voice_panel.ABOUT, own_voice_panel.KEEPING)
+    yield from (form.loses for form in timelines.FORMATS.values())
     yield from EMOTIONS
     yield from EXAMPLES.values()
     yield from (title for title, _, _ in page.TABS)
@@ -73,9 +88,15 @@ SENTENCES = sorted(set(written()))
 
 
 def lacking(table: dict[str, str], text: str) -> list[str]:
-    if text in table or not re.search(r"[^\W\d]", text):
+    if text in table:
         return []
-    return [piece for piece in PIECE.findall(text) if piece not in table] if "<" in text else [text]
+    found = []
+    for block in BLOCK.split(text)[::2]:
+        pieces = [block, *(PIECE.findall(block) if "<" in block else ())]
+        plain = [" ".join(piece.split()) for piece in pieces if re.search(r"[^\W\d]", piece)]
+        if plain and plain[0] not in table:
+            found += [piece for piece in (plain[1:] or plain) if piece not in table]
+    return found
 
 
 @LANGUAGES

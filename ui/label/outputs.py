@@ -11,6 +11,7 @@ from label_store.errors import ConflictError, StoreError
 from label_store.event import Saved
 from ui import page_html
 from ui.errors import GoneError, PageError
+from ui.figures import in_readers_language
 from ui.identity import Annotator
 from ui.label import html
 from ui.label.displayed import DisplayedClip, LabelDecision, StaleDecisionError
@@ -43,7 +44,7 @@ def view(
         text = html.EMPTY if empty else done_card()
         return (text, None, status, beside, "", *cleared)
     choice = html.references(reference_emotions(labelling, shown))
-    figure = shown.ready.plain if shown.blind else shown.ready.figure
+    figure = in_readers_language(shown.ready.plain if shown.blind else shown.ready.figure)
     return (html.card(shown), figure, status, beside, choice, *cleared)
 
 
