@@ -8,7 +8,7 @@ from html import escape
 from ui import page_html
 from ui.language import say, translated
 from ui.model.figures import ALL, NO_FIGURES, Curve, Figures, called
-from ui.model.run_words import told
+from ui.model.run_words import note_in_words
 from ui.model.runs import RunState
 from ui.model.versions import VersionEvent, VersionRow
 from ui.theme import COLOURS
@@ -214,7 +214,7 @@ def run(state: RunState) -> str:
     elif state.phase == "running" and state.doing not in ("", "training"):
         text = say("Training is done; {doing}.", doing=say(state.doing))
     elif not state.busy and state.note:
-        note = told(state.note)
+        note = note_in_words(state.note)
         if state.phase == "failed":  # a command line's words, which begin in lower case
             note = f"{note[0].upper()}{note[1:]}"
         text += f" {note if note.endswith('.') else note + '.'}"

@@ -25,10 +25,10 @@ def reasons_in(text: str) -> list[str]:
     return re.split(r"; (?!\d+% is (?:asked|the limit))", text)
 
 
-def told(text: str) -> str:
+def note_in_words(text: str) -> str:
     """Return what a run said at its end, or of its labels.
 
-    >>> told("v2 not promoted: a is lower; b. corrections: 3 of 4 labels train")
+    >>> note_in_words("v2 not promoted: a is lower; b. corrections: 3 of 4 labels train")
     'v2 not promoted: a is lower; b. corrections: 3 of 4 labels train'
     """
     if current() == "en":
@@ -38,7 +38,7 @@ def told(text: str) -> str:
     if found := _ENDED.fullmatch(text):
         version, verdict, reasons, labels = found.groups()
         sentence = f"{version} {say(verdict)}: {decision(reasons_in(reasons))}"
-        return f"{sentence}. {told(labels)}" if labels else sentence
+        return f"{sentence}. {note_in_words(labels)}" if labels else sentence
     return translated(text)
 
 

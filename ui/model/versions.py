@@ -10,7 +10,7 @@ from ui.errors import PageError
 from ui.identity import Annotator
 from ui.language import say
 from ui.model.figures import figures_of, read_metrics
-from ui.model.run_words import decision, reasons_in, told
+from ui.model.run_words import decision, note_in_words, reasons_in
 from ui.model.runs import require_trainer
 from ui.services import Services
 
@@ -122,7 +122,7 @@ def _metrics(folder: Path) -> dict[str, Any]:
 def _changes(folder: Path, parent: Path | None, run: dict[str, Any] | None) -> list[str]:
     new = _metrics(folder)
     old = _metrics(parent) if parent is not None else {}
-    changes = [told(str(run["corrections"]))] if run and run.get("corrections") else []
+    changes = [note_in_words(str(run["corrections"]))] if run and run.get("corrections") else []
     changes += _difference(old, new)
     if run:
         verdict = say("promoted") if run.get("promoted") else say("not promoted")

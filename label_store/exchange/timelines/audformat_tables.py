@@ -52,14 +52,14 @@ def write(lines: Iterable[Timeline]) -> dict[str, bytes]:
         ]
         _fill(database, table, "emotion", raters, [(*one, one[1].emotion) for one in some])
         for scheme, column in BESIDE.items():
-            said = [(*one, cell) for one in some if (cell := cell_of(one[1], column)[1])]
-            if said and scheme not in database.schemes:
+            cells_beside = [(*one, cell) for one in some if (cell := cell_of(one[1], column)[1])]
+            if cells_beside and scheme not in database.schemes:
                 database.schemes[scheme] = (
                     audformat.Scheme("int", minimum=min(INTENSITIES), maximum=max(INTENSITIES))
                     if column == INTENSITY
                     else audformat.Scheme(labels=labels)
                 )
-            _fill(database, f"{table}.{scheme}", scheme, raters, said)
+            _fill(database, f"{table}.{scheme}", scheme, raters, cells_beside)
     with tempfile.TemporaryDirectory() as folder:
         database.save(folder, storage_format="csv")
         return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
@@ -70,7 +70,7 @@ def _fill(
     table: str,
     scheme: str,
     raters: Iterable[str],
-    said: Iterable[tuple[str, LabelRow, str]],
+    cells_beside: Iterable[tuple[str, LabelRow, str]],
 ) -> None:
     """Add a table of one scheme, with a column a rater, where there is something to say.
 
@@ -79,13 +79,13 @@ def _fill(
         table: the table's name.
         scheme: what its cells hold.
         raters: the columns.
-        said: place of the clip, row and cell.
+        cells_beside: place of the clip, row and cell.
     """
     import audformat
     import pandas as pd
 
     cells: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
-    for place, row, cell in said:
+    for place, row, cell in cells_beside:
         whole = row.start is None or row.end is None
         key = place if whole else (place, row.start, row.end)
         number = database.schemes[scheme].dtype == "int"

@@ -86,8 +86,8 @@ def _answers(results: Any) -> Iterator[tuple[list[str], dict[str, str], dict[str
         words = [_text(word) for word in given] if isinstance(given, list) else []
         column = _BESIDE.get(fold_heading(question))
         if column:
-            said = ", ".join(words) or _text(value.get("rating"))
-            beside.setdefault(tuple(times.values()), {})[column] = said
+            cell = ", ".join(words) or _text(value.get("rating"))
+            beside.setdefault(tuple(times.values()), {})[column] = cell
         elif words:
             by_question.setdefault(question, []).append((words, times))
     moods = {
