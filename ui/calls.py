@@ -7,9 +7,20 @@ from typing import Any
 
 import gradio as gr
 
+from ui.language import say, translated
+
 LOG = logging.getLogger("studio.requests")
 
 UNEXPECTED = "The page sent something unexpected. Load it again."
+
+
+def page_error(text: str) -> gr.Error:
+    """Return the error that the page shows in its reader's language.
+
+    Args:
+        text: an English sentence.
+    """
+    return gr.Error(translated(text), title=say("Error"), print_exception=False)
 
 
 class CheckedBlocks(gr.Blocks):
@@ -33,7 +44,7 @@ class CheckedBlocks(gr.Blocks):
         except Exception as error:
             text = error.message if isinstance(error, gr.Error) else UNEXPECTED
             LOG.warning("refused a call of %s: %s", block_fn.name, type(error).__name__)
-            raise gr.Error(text, print_exception=False) from error
+            raise page_error(text) from error
 
 
 def event_value(event: gr.EventData) -> str:

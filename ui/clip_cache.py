@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ser_core.errors import SerError
 from ui.catalogue import Source
 from ui.errors import GoneError
+from ui.language import speaking
 from ui.predictions import predict_clip
 from ui.services import Services
 
@@ -169,9 +170,10 @@ def make_ready(
             found = relative.predict(clip)
         else:
             found = predict_clip(services, sha, clip, recognizer=recognizer)
-        figure = plain = draw(recognizer, clip, found) if drawn else None
-        if drawn and len(found.windows) > 1:
-            plain = draw(recognizer, clip, replace(found, windows=()))
+        with speaking("en"):  # it is held for readers of every language
+            figure = plain = draw(recognizer, clip, found) if drawn else None
+            if drawn and len(found.windows) > 1:
+                plain = draw(recognizer, clip, replace(found, windows=()))
     except SerError as error:
         return PreparedClip(
             data, suffix, sound, trouble=f"No prediction: {error}", seconds=clip.seconds

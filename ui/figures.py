@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_core.inference.timeline import TimelineBlock, Window, blocks
-from ui.language import say
+from ui.language import current, say
 from ui.theme import COLOURS, DARK, DARK_INK, FONT, LETTERS
 
 if TYPE_CHECKING:
@@ -176,6 +176,25 @@ def clip_figure(
     return figure
 
 
+def in_readers_language(figure: go.Figure | None) -> go.Figure | None:
+    """Return a clip's figure, which was drawn in English for everybody, with the reader's words."""
+    import plotly.graph_objects as go
+
+    if figure is None or current() == "en":
+        return figure
+    shown = go.Figure(figure)
+    for one in shown.layout.annotations:
+        one.text = say(one.text)
+    for axis in shown.select_xaxes():
+        axis.title.text = axis.title.text and say(axis.title.text)
+    for trace in shown.data:
+        if trace.type == "bar":
+            trace.hovertemplate = trace.hovertemplate.replace(trace.name, say(trace.name), 1)
+        elif trace.text is not None:  # a letter of an English name says nothing in another language
+            trace.text = [say(text) if len(text) > 1 else "" for text in trace.text]
+    return shown
+
+
 def with_heat(figure: go.Figure, heat: HeatMap) -> go.Figure:
     """Return a copy of a clip's figure with where the model looked laid over its spectrogram.
 
@@ -243,7 +262,7 @@ def _add_line(
             y=[round(block.probability, 3) for block in own],
             name=emotion,
             marker={"color": colour, "line": {"width": 0}},
-            hovertemplate=f"{emotion} %{{y:.0%}}<br>%{{x:.1f}} s<extra></extra>",
+            hovertemplate=f"{say(emotion)} %{{y:.0%}}<br>%{{x:.1f}} s<extra></extra>",
         )
         figure.add_trace(bars, row=2, col=1)
     places = [place for place in names(found) if place.text]

@@ -7,6 +7,8 @@ language of that request. A sentence that a table lacks stays English.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import html
 import inspect
@@ -29,11 +31,21 @@ PIECE = re.compile(r"(?<=>)[^<>]*[^\W\d][^<>]*(?=<)")
 BLOCK = re.compile(r"(\n\n|\n(?=- |#))")
 """Between the paragraphs, points and headings of Markdown."""
 
+SENTENCE = re.compile(r"(?<=[.!?:]) (?=[^\W\d_a-z]|[“‘(`*])")
+"""Between two sentences of a message."""
+
 TEXT = re.compile(r"(<[^>]*>)([^<>]*[^\W\d_][^<>]*)(?=<)")
 ATTRIBUTE = re.compile(r'\b(aria-label|title|placeholder)="([^"]*[^\W\d_][^"]*)"')
 
-_FIXED: set[str] = set()
-"""Sentences that components were built with; the browser is given these alone."""
+LONGEST = 2000
+"""Most characters of a message that is looked for by its words."""
+
+_FIXED: dict[str, Mapping[str, str]] = {}
+"""Sentences that components were built with, which alone the browser is given: their own wording
+by language, where they have one."""
+
+_ASKED: contextvars.ContextVar[str] = contextvars.ContextVar("language", default="")
+"""The language that texts are put together in, "" for the request's."""
 
 
 def fixed(text: str) -> str:
@@ -42,9 +54,38 @@ def fixed(text: str) -> str:
     Args:
         text: the English sentence, a key of `TABLES`; without placeholders.
     """
-    _FIXED.add(text)
+    _FIXED.setdefault(text, {})
     marker = {"__type__": "translation_metadata", "key": text}
     return f"__i18n__{json.dumps(marker, ensure_ascii=False)}"
+
+
+def fixed_in_each(made: Callable[[], str]) -> str:
+    """Return what stands for a text that is put together, as `fixed` does for a sentence.
+
+    Args:
+        made: puts it together with `say`; it is called once in each language.
+    """
+    texts = {}
+    for name in ("en", *TABLES):
+        with speaking(name):
+            texts[name] = made()
+    _FIXED[texts["en"]] = texts
+    return fixed(texts["en"])
+
+
+@contextlib.contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Put texts together in a language, whatever a request asks for, for a ``with`` block.
+
+    >>> with speaking("de"):
+    ...     say("joy")
+    'Freude'
+    """
+    asked = _ASKED.set(language)
+    try:
+        yield
+    finally:
+        _ASKED.reset(asked)
 
 
 def translations() -> gr.I18n:
@@ -52,7 +93,8 @@ def translations() -> gr.I18n:
     import gradio as gr
 
     tables = {
-        name: {key: looked_up(table, key) for key in _FIXED} for name, table in TABLES.items()
+        name: {key: own.get(name) or looked_up(table, key) for key, own in _FIXED.items()}
+        for name, table in TABLES.items()
     }
     return gr.I18n(en={key: key for key in _FIXED}, **tables)
 
@@ -106,25 +148,39 @@ def looked_up(table: Mapping[str, str], text: str) -> str:
     return text
 
 
-def translated(message: str) -> str:
+def translated(message: str, language: str = "") -> str:
     """Return a message that was made elsewhere, in the language of the request.
 
-    It is found in the tables by its words, whatever stands in the places of the placeholders.
+    It is found in the tables by its words, whatever stands in the places of the placeholders; of
+    several sentences that are not found together, each is looked for.
 
     Args:
-        message: an English sentence, already filled in.
+        message: an English sentence or more, already filled in.
+        language: instead of the request's; as `chosen` gives it.
     """
-    language = current()
-    table = TABLES.get(language, {})
-    if not table or not message or message in table:
-        return table.get(message, message)
-    for pattern, wording in _patterns(language):
-        found = pattern.fullmatch(message)
+    language = language or current()
+    if language not in TABLES or not message:
+        return message
+    whole = _found(language, message)
+    if whole is not None:
+        return whole
+    return " ".join(_found(language, one) or one for one in SENTENCE.split(message))
+
+
+def _found(language: str, message: str) -> str | None:
+    """Return the wording of a message, None where the language's table has none."""
+    table = TABLES[language]
+    if message in table:
+        return table[message]
+    if len(message) > LONGEST:
+        return None
+    for literal, pattern, wording in _patterns(language):
+        found = pattern.fullmatch(message) if literal in message else None
         if found:
             return wording.format(
                 **{name: table.get(value, value) for name, value in found.groupdict().items()}
             )
-    return message
+    return None
 
 
 def localised(text: str) -> str:
@@ -230,7 +286,11 @@ def _speaking(function: Callable[..., Any], kinds: Sequence[bool]) -> Callable[.
 
 
 @functools.cache
-def _patterns(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+def _patterns(language: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
+    """Return the longest words of each sentence with places to fill in, its pattern, its wording.
+
+    The words spare nearly every text nearly every pattern.
+    """
     found = []
     for text, translated in TABLES[language].items():
         parts = re.split(r"\{(\w+)\}", text)
@@ -243,15 +303,18 @@ def _patterns(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
             f"(?P<{part}>{gap})" if place % 2 else re.escape(part)
             for place, part in enumerate(parts)
         )
-        found.append((words, re.compile(written, re.S), translated))
+        longest = max(parts[::2], key=len)
+        found.append((words, longest, re.compile(written, re.S), translated))
     found.sort(key=lambda row: -row[0])
-    return tuple((pattern, translated) for _, pattern, translated in found)
+    return tuple(row[1:] for row in found)
 
 
 def current() -> str:
     """Return the language of the request that is being answered; ``en`` outside of one."""
     from gradio.context import LocalContext
 
+    if _ASKED.get():
+        return _ASKED.get()
     request = LocalContext.request.get(None)
     headers = getattr(request, "headers", None)
     return chosen(headers.get("accept-language", "")) if headers is not None else "en"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from label_store.event import LEVELS
+from label_store.event import LEVELS, Saved
+from label_store.event_rows import JournalEntry
 from ser_core.emotions import EMOTIONS
 from ui.calls import UNEXPECTED
 from ui.errors import PageError
@@ -10,6 +11,8 @@ from ui.language import say
 
 WITH_SECOND = "{emotion} with {second}"
 WITH_INTENSITY = "{emotion}, intensity {level}"
+UNDONE = "Saved #{number}: undone, {name} is open again."
+UNDONE_MIXED = "Saved #{number}: {what} undone, {name} is open again."
 
 SAME = (
     "The second emotion is the same as the first. Nothing was saved; choose another, or take it "
@@ -42,6 +45,20 @@ def in_words(emotion: str, second: str = "", intensity: int | str | None = None)
     if second:
         text = say(WITH_SECOND, emotion=text, second=say(second))
     return say(WITH_INTENSITY, emotion=text, level=intensity) if intensity else text
+
+
+def undone_in_words(saved: Saved, name: str, before: JournalEntry | None) -> str:
+    """Return what an undo is told with; it names what was undone where that was mixed.
+
+    Args:
+        saved: the undo.
+        name: what the clip is called; what the tables know is put into the reader's language.
+        before: the event that was undone, where it is known.
+    """
+    if before is None or not (before.second_emotion or before.intensity):
+        return say(UNDONE, number=saved.number, name=say(name))
+    what = in_words(before.emotion, before.second_emotion, before.intensity)
+    return say(UNDONE_MIXED, number=saved.number, what=what, name=say(name))
 
 
 def said_beside(text: str) -> tuple[str, int | None]:

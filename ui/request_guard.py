@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ui.identity import LOOPBACK
+from ui.language import chosen, translated
 from ui.request_log import HEADER, new_request, route_of
 from ui.session_owner import COOKIE, SessionOwners, browser_of, new_cookie, sessions_of
 
@@ -125,18 +126,18 @@ class RequestGuard:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         if self.local and _name(headers.get("host", "")) not in LOOPBACK:
-            await _refuse(send, 403, FOREIGN_HOST)
+            await _refuse(scope, send, 403, FOREIGN_HOST)
             return
         if _is_foreign(headers, scope["method"]):
             LOG.warning("refused %s %s: another site", scope["method"], route_of(scope["path"]))
-            await _refuse(send, 403, FOREIGN)
+            await _refuse(scope, send, 403, FOREIGN)
             return
         caller = self._caller(scope, headers)
         if scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/login"):
             mine, all_of_them = self._tries.add(caller), self._tries.add("all of them")
             if mine > self.limits.sign_ins or all_of_them > self.limits.sign_ins_in_all:
                 LOG.warning("refused a try to sign in: %d within a minute", mine)
-                await _refuse(send, 429, TOO_MANY_TRIES)
+                await _refuse(scope, send, 429, TOO_MANY_TRIES)
                 return
         if scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/upload"):
             await self._bounded(scope, receive, send, caller)
@@ -145,17 +146,17 @@ class RequestGuard:
         if scope["method"] == "POST" and _is_call(scope["path"]):
             held = await self._body(receive)
             if held is None:
-                await _refuse(send, 413, TOO_LONG)
+                await _refuse(scope, send, 413, TOO_LONG)
                 return
             body, receive = held, _again(held, receive)
         try:
             sessions = sessions_of(scope, body)
         except (ValueError, RecursionError):
-            await _refuse(send, 400, UNREADABLE)
+            await _refuse(scope, send, 400, UNREADABLE)
             return
         if not all(self._owners.is_of(session, browser_of(headers)) for session in sessions):
             LOG.warning("refused %s: the session of another browser", scope["method"])
-            await _refuse(send, 403, NOT_YOURS)
+            await _refuse(scope, send, 403, NOT_YOURS)
             return
         await self._answered(scope, receive, self._answering(send, new_cookie(scope, headers)))
 
@@ -190,7 +191,7 @@ class RequestGuard:
             if begun or not _is_call(scope["path"]):
                 raise
             LOG.warning("refused a call that fits no listener: %s", type(error).__name__)
-            await _refuse(send, 400, UNREADABLE)
+            await _refuse(scope, send, 400, UNREADABLE)
 
     async def _body(self, receive: Receive) -> bytes | None:
         """Return the whole body, None where it is too long."""
@@ -237,7 +238,7 @@ class RequestGuard:
         except TooMuchError as error:
             LOG.warning("refused an upload: %s", error)
             if not begun:
-                await _refuse(send, 413, str(error))
+                await _refuse(scope, send, 413, str(error))
 
     def _answering(self, send: Send, cookie: str = "") -> Send:
         fresh = []
@@ -320,8 +321,9 @@ def _is_foreign(headers: dict[str, str], method: str) -> bool:
     return site not in ("none", "same-origin") and not opened
 
 
-async def _refuse(send: Send, status: int, text: str) -> None:
-    body = json.dumps({"detail": text}).encode()
+async def _refuse(scope: Message, send: Send, status: int, text: str) -> None:
+    asked = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+    body = json.dumps({"detail": translated(text, chosen(asked))}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -209,7 +209,9 @@ def head() -> str:
     # In order of name: wavesurfer before its regions, which hang themselves onto it.
     libraries = [path.read_text(encoding="utf-8") for path in sorted(HERE.glob("vendor/*.js"))]
     own = _own("page.js", ".js")
-    used = {text for script in own for text in SAYS.findall(script)}
+    # Those of a part that brings its script itself are said by the page all the same.
+    scripts = [path.read_text(encoding="utf-8") for path in HERE.glob("*/*.js")]
+    used = {text for script in (*own, *scripts) for text in SAYS.findall(script)} | {*EMOTIONS}
     tables = {name: {t: table[t] for t in used & table.keys()} for name, table in TABLES.items()}
     # "<" is written out, so that no sentence can end the script.
     texts = json.dumps(tables, ensure_ascii=False).replace("<", "\\u003c")

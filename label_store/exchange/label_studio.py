@@ -1,5 +1,8 @@
 """Label Studio's JSON: one task a clip, one annotation an annotator.
 
+A second emotion and an intensity are two more questions, ``second_emotion`` (Choices) and
+``intensity`` (Rating), of the clip or, under the region's own id, of a region.
+
 Source: Label Studio's documentation, "Label Studio JSON format of annotated tasks".
 """
 
@@ -9,6 +12,7 @@ import json
 from typing import Any
 
 from label_store.consensus import seconds
+from label_store.event_rows import JournalEntry
 from label_store.fold import ClipView, Span
 from label_store.store import LabelStore
 
@@ -41,7 +45,7 @@ def _annotations(view: ClipView) -> list[dict[str, Any]]:
     results: dict[str, list[dict[str, Any]]] = {}
     for span, by_annotator in sorted(view.annotations.items()):
         for annotator, entry in sorted(by_annotator.items()):
-            results.setdefault(annotator, []).append(_result(span, entry.emotion))
+            results.setdefault(annotator, []).extend(_results(span, entry))
     return [
         {"completed_by": {"email": annotator}, "result": found}
         for annotator, found in sorted(results.items())
@@ -54,19 +58,31 @@ def _decisions(view: ClipView) -> list[dict[str, Any]]:
         {
             "completed_by": {"email": entry.annotator},
             "ground_truth": True,
-            "result": [_result(span, entry.emotion)],
+            "result": _results(span, entry),
         }
         for span, entry in sorted(view.reviews.items())
         if entry.action == "adjudicate"
     ]
 
 
-def _result(span: Span, emotion: str) -> dict[str, Any]:
+def _results(span: Span, entry: JournalEntry) -> list[dict[str, Any]]:
     start, end = seconds(span)
     times = {name: value for name, value in (("start", start), ("end", end)) if value is not None}
-    return {
-        "from_name": "emotion",
-        "to_name": "audio",
-        "type": "labels" if times else "choices",
-        "value": {**times, "labels" if times else "choices": [emotion]},
-    }
+    kind = "labels" if times else "choices"
+    answers: list[tuple[str, str, dict[str, Any]]] = [("emotion", kind, {kind: [entry.emotion]})]
+    if entry.second_emotion:
+        answers.append(("second_emotion", "choices", {"choices": [entry.second_emotion]}))
+    if entry.intensity:
+        answers.append(("intensity", "rating", {"rating": int(entry.intensity)}))
+    # What is said of a region carries the region's id; an answer for a whole clip needs none.
+    region = {"id": entry.event_id} if times and len(answers) > 1 else {}
+    return [
+        {
+            **region,
+            "from_name": question,
+            "to_name": "audio",
+            "type": type_,
+            "value": {**times, **answer},
+        }
+        for question, type_, answer in answers
+    ]

@@ -247,15 +247,20 @@ def rows_of(store: LabelStore, trusted: Collection[str] | None = None) -> list[L
             one.clip_hash,
             one.start,
             one.end,
-            extra=dict(extras.get(one.revision, {})) | _beside(one),
+            extra=dict(extras.get(one.revision, {})) | beside(one.second_emotion, one.intensity),
         )
         for one in order
         if one.revision in state.by_id
     ]
 
 
-def _beside(label: ConsensusLabel) -> dict[str, str]:
-    found = {SECOND_EMOTION: label.second_emotion, INTENSITY: str(label.intensity or "")}
+def beside(second_emotion: str, intensity: int | str | None) -> dict[str, str]:
+    """Return the columns of what is said beside an emotion; those of nothing are left out.
+
+    >>> beside("fear", 2), beside("", None)
+    ({'Second emotion': 'fear', 'Intensity': '2'}, {})
+    """
+    found = {SECOND_EMOTION: second_emotion, INTENSITY: str(intensity or "")}
     return {name: cell for name, cell in found.items() if cell}
 
 

@@ -201,3 +201,31 @@ def test_the_command_line_lists_and_decides(store: LabelStore, tmp_path: Path, c
     write_annotator_settings(store.folder, {"ada", "ben"}, 0.05, by="ada")
     assert main(["adjudicate", clip[:8], "fear", "--annotator", "eve"], env) == 1
     assert "not among the trusted" in capsys.readouterr().err
+
+
+def test_the_command_line_decides_with_a_second_emotion_and_an_intensity(
+    store: LabelStore, tmp_path: Path, capsys
+) -> None:
+    env = {"SER_HOME": str(tmp_path)}
+    clip = label(store, "a.wav", "ada", "joy", corpus="mine")
+    label(store, "a.wav", "ben", "fear", corpus="mine")
+    decide = ["adjudicate", clip[:8], "scared", "--annotator", "eve"]
+    for wrong, message in (
+        (["--second", "fear"], "can't be both"),
+        (["--second", "blorp"], "Nothing was saved"),
+    ):
+        assert main([*decide, *wrong], env) == 1
+        assert message in capsys.readouterr().err
+    for wrong in (["--intensity", "4"], ["--intensity", "strong"]):
+        with pytest.raises(SystemExit):
+            main([*decide, *wrong], env)
+    assert main(["adjudicate", "--second", "joy"], env) == 1
+    assert "A decision needs CLIP" in capsys.readouterr().err
+    assert len(LabelStore(tmp_path).events()) == 2
+    assert main([*decide, "--second", "happy", "--intensity", "2"], env) == 0
+    assert "a.wav is fear with joy, intensity 2." in capsys.readouterr().out
+    event = LabelStore(tmp_path).events()[-1]
+    assert (event.action, event.emotion) == ("adjudicate", "fear")
+    assert (event.second_emotion, event.intensity) == ("joy", 2)
+    assert main([*decide, "--intensity", "1"], env) == 0
+    assert "a.wav is fear, intensity 1." in capsys.readouterr().out

@@ -161,8 +161,69 @@ def test_regions_of_label_studio_come_back_as_they_went(store: LabelStore) -> No
 
 def test_what_a_format_can_not_hold_is_said(store: LabelStore) -> None:
     for kind, form in FORMATS.items():
-        text = left_out(form, lines_of(store, by_annotator=form.by_annotator))
+        text = " ".join(left_out(form, lines_of(store, by_annotator=form.by_annotator)))
         assert ("1 label of a whole clip is not in it" in text) == (kind != "audformat")
+        assert "second emotion" not in text
+
+
+def mixed(store: LabelStore) -> None:
+    """Label a clip and a segment of another with a second emotion, an intensity, or both."""
+    for name, start, end, second, intensity in (
+        ("whole.wav", None, None, "sadness", 3),
+        ("day/a.mp3", 0.1, 0.4, "disgust", None),
+        ("day/a.wav", 1.2, 3.0, "", 1),
+    ):
+        clip = store.keep_clip(name.encode(), Path(name).suffix)
+        store.append(
+            LabelEvent(
+                action="label", annotator="bob", clip=clip, file_name=name, corpus="mine",
+                emotion="fear", second_emotion=second, intensity=intensity, start=start, end=end,
+            )
+        )  # fmt: skip
+
+
+MIXED = [("", 1, 1.2), ("disgust", None, 0.1), ("sadness", 3, None)]
+
+
+@pytest.mark.parametrize("kind", ["audformat", "label-studio"])
+def test_second_emotions_and_intensities_come_back(
+    store: LabelStore, tmp_path: Path, kind: str
+) -> None:
+    mixed(store)
+    if kind == "audformat":
+        files = FORMATS[kind].files(lines_of(store, by_annotator=True))
+        table = read_files(files, "labels", is_emotion)
+    else:
+        found = read_bytes(to_label_studio(store), "labels.json")
+        table = label_table(found.rows, found.problems)
+    other = LabelStore(tmp_path / "other")
+    for name in ("day/a.wav", "day/a.mp3", "whole.wav"):
+        other.keep_clip(name.encode(), Path(name).suffix)
+    for home, kinds in ((store, {"same"}), (other, {"new"})):
+        made = plan(
+            home, table, "eve", lambda word: read_word(word).emotion,
+            refusal=UnknownEmotionError, keep_annotators=True,
+        )  # fmt: skip
+        assert {one.kind for one in made.changes} == kinds
+        assert len(made.changes) == 8
+        assert {one.kind for one in made.problems} <= {"missing-file"}
+        apply(home, made)
+    assert (
+        sorted(
+            (event.second_emotion, event.intensity, event.start)
+            for event in other.events()
+            if event.second_emotion or event.intensity
+        )
+        == MIXED
+    )
+    assert {event.annotator for event in other.events() if event.intensity} == {"bob"}
+
+
+def test_what_has_no_place_for_them_says_so(store: LabelStore) -> None:
+    mixed(store)
+    for kind, form in FORMATS.items():
+        text = " ".join(left_out(form, lines_of(store, by_annotator=form.by_annotator)))
+        assert ("without the second emotion or the intensity" in text) == (kind != "audformat")
 
 
 def test_names_that_differ_by_their_ending_get_files_of_their_own(store: LabelStore) -> None:

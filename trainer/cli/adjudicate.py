@@ -7,6 +7,7 @@ import argparse
 from label_store.adjudication import Dispute, adjudicate, alpha_before_after, disputes
 from label_store.cli.settings import StoreSettings, Verbs
 from label_store.errors import EventError, StoreError
+from label_store.event import INTENSITIES, LabelEvent
 from label_store.store import LabelStore
 from label_store.trust import who_counts
 
@@ -26,6 +27,12 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("emotion", nargs="?", metavar="EMOTION")
     verb.add_argument("--annotator", metavar="NAME", help="who decides; needed for a decision")
     verb.add_argument("--start", type=float, help="start in seconds, where a segment is meant")
+    verb.add_argument(
+        "--second", metavar="EMOTION", help="a second emotion that is heard beside the first"
+    )
+    verb.add_argument(
+        "--intensity", type=int, choices=INTENSITIES, help="how strongly it is expressed; 3 = most"
+    )
     verb.add_argument("--note", default="", help="why it was decided so")
     verb.set_defaults(run=run)
 
@@ -34,11 +41,13 @@ def run(args: argparse.Namespace, settings: StoreSettings) -> int:
     """List what is open, or save a decision.
 
     Raises:
-        StoreError: no such dispute, or several; no annotator; or the disk did not take it.
+        StoreError: no such dispute, or several; no annotator; what is beside the emotion does not
+            fit it; or the disk did not take it.
     """
     store = LabelStore(settings.home)
     trusted = who_counts(store)
-    if args.clip is None:
+    beside = args.second is not None or args.intensity is not None
+    if args.clip is None and not beside:
         waiting = disputes(store.state(), trusted)
         for one in waiting:
             print(_line(one))
@@ -63,10 +72,12 @@ def run(args: argparse.Namespace, settings: StoreSettings) -> int:
         _chosen(known, args.clip, args.start),
         _canonical(args.emotion),
         args.annotator,
+        second_emotion=_canonical(args.second) if args.second else "",
+        intensity=args.intensity,
         note=args.note,
     )
     found = alpha_before_after(store.state(), trusted)
-    print(f"Saved #{saved.number}: {saved.event.file_name} is {saved.event.emotion}.")
+    print(f"Saved #{saved.number}: {saved.event.file_name} is {_in_words(saved.event)}.")
     print(
         f"Krippendorff's alpha: {_num(found.before)} before, {_num(found.after)} after decisions."
     )
@@ -100,6 +111,13 @@ def _line(one: Dispute) -> str:
         "" if one.start is None else f" {one.start:g}-{'' if one.end is None else f'{one.end:g}'} s"
     )
     return f"{one.clip[:12] or '(no file)':12}  {one.corpus}/{one.file_name}{part}: {counts}"
+
+
+def _in_words(event: LabelEvent) -> str:
+    second = f" with {event.second_emotion}" if event.second_emotion else ""
+    return f"{event.emotion}{second}" + (
+        f", intensity {event.intensity}" if event.intensity else ""
+    )
 
 
 def _canonical(word: str) -> str:

@@ -244,7 +244,7 @@ def _export_lines(store: LabelStore, kind: str, out: Path) -> int:
     except OSError as error:
         raise StoreError(f"{out} can't be written: {error.strerror or error}.") from error
     print(f"Wrote {len(files)} {'file' if len(files) == 1 else 'files'} to {out}.")
-    print(timelines.left_out(form, lines))
+    print(" ".join(timelines.left_out(form, lines)))
     return 0
 
 

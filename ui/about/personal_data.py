@@ -8,6 +8,7 @@ from label_store.errors import StoreError
 from label_store.forget import forget_annotator, forget_older
 from ui.errors import PageError
 from ui.identity import Annotator
+from ui.language import say, say_count
 from ui.page_html import counted
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ LABELLED = (
     "Only when you choose an emotion for it is a clip kept, together with your choice, your name "
     "here, your notes and the time, so that the model can learn from it."
 )
+BOTH_SENT = "Labels and recordings are also kept at `{place}`."
+LABELS_SENT = "Labels, not the recordings, are also kept at `{place}`."
+KEPT_A_DAY = "A recording of no corpus that nobody works on for 1 day is deleted."
+KEPT_DAYS = "A recording of no corpus that nobody works on for {days} days is deleted."
 DELETED = (
     "Your name, session, notes and times are removed from everything you labelled, and the "
     "recordings that you brought are deleted. Which emotion a clip was given stays, under a name "
@@ -42,17 +47,17 @@ NAMELESS = (
 def what_is_kept(services: Services) -> str:
     """Return sentences on what is kept where, and for how long, as this page is set up."""
     settings = services.settings
-    parts = [PLACES[services.identity.mode], LOOKED_AT, LABELLED]
+    parts = [say(PLACES[services.identity.mode]), say(LOOKED_AT), say(LABELLED)]
     if settings.sync.address:
-        what = "Labels and recordings" if settings.sync.clips else "Labels, not the recordings,"
-        parts.append(f"{what} are also kept at `{settings.sync.address.replace('`', '')}`.")
+        where = settings.sync.address.replace("`", "")
+        parts.append(say(BOTH_SENT if settings.sync.clips else LABELS_SENT, place=where))
     elif services.identity.mode != "local":
-        parts.append("They are sent nowhere else.")
-    parts.append(
-        f"A recording of no corpus that nobody works on for {settings.keep_days:g} days is deleted."
-        if settings.keep_days is not None
-        else "They are kept until somebody deletes them."
-    )
+        parts.append(say("They are sent nowhere else."))
+    days = settings.keep_days
+    if days is None:
+        parts.append(say("They are kept until somebody deletes them."))
+    else:
+        parts.append(say(KEPT_A_DAY) if days == 1 else say(KEPT_DAYS, days=f"{days:g}"))
     return " ".join(parts)
 
 
@@ -76,14 +81,19 @@ def delete_mine(services: Services, who: Annotator, typed: str) -> str:
     if typed.strip() != who.name:
         raise PageError(f"Type your name here, “{who.name}”, to delete. Nothing was deleted.")
     done = forget_annotator(services.store, who.name)
-    text = (
-        f"Deleted: {counted(done.events, 'event')} without your name, "
-        f"{counted(len(done.clips), 'recording')} gone."
-    )
-    if services.syncer is None:
-        return text
-    services.syncer.hurry()
-    return f"{text} {services.syncer.status().place} follows within a minute."
+    parts = [
+        say_count(
+            done.events,
+            "Your name was removed from 1 event.",
+            "Your name was removed from {count} events.",
+        ),
+        say_count(len(done.clips), "1 recording was deleted.", "{count} recordings were deleted."),
+    ]
+    if services.syncer is not None:
+        services.syncer.hurry()
+        place = services.syncer.status().place
+        parts.append(say("{place} follows within a minute.", place=place))
+    return " ".join(parts)
 
 
 def delete_old(services: Services) -> str:

@@ -10,6 +10,7 @@ from label_store.errors import StoreError
 from ui import page_html
 from ui.about import personal_data
 from ui.errors import PageError
+from ui.language import fixed_in_each, say
 from ui.services import Services
 
 TEXT = """
@@ -51,7 +52,10 @@ through the sound and <kbd>space</kbd> plays it. On Label, <kbd>?</kbd> lists al
 
 def build(services: Services) -> None:
     """Build the tab inside the current Blocks."""
-    gr.Markdown(f"{TEXT}{personal_data.what_is_kept(services)}\n{CLOSING}", elem_id="about-text")
+    gr.Markdown(
+        fixed_in_each(lambda: f"{say(TEXT)}{personal_data.what_is_kept(services)}\n{say(CLOSING)}"),
+        elem_id="about-text",
+    )
     with gr.Accordion("Delete what I labelled", open=False, elem_id="about-delete"):
         gr.HTML(f'<p class="hint">{personal_data.DELETED}</p>')
         with gr.Row():

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ui.figures import CHANGE_COLOURS, MEL_COLOURS, QUIET, RANGE_DB, ROOM, envelope, squeeze
+from ui.language import say
 from ui.mel_spectrogram import mel_decibels
 from ui.theme import FONT
 
@@ -34,7 +35,7 @@ TITLES = (
     "Augmented",
     "Original, mel spectrogram",
     "Augmented, mel spectrogram",
-    f"Difference, ±{SWING_DB:.0f} dB",
+    "Difference, ±{decibels} dB",
 )
 
 
@@ -173,7 +174,7 @@ def _layout(seconds: float, peak: float, frequencies: npt.NDArray[np.float64]) -
             "range": [0, seconds],
             "autorange": False,
             "anchor": "y5",
-            "title": {"text": "seconds", "standoff": 6},
+            "title": {"text": say("seconds"), "standoff": 6},
         },
     }
     top = 1.0
@@ -183,7 +184,7 @@ def _layout(seconds: float, peak: float, frequencies: npt.NDArray[np.float64]) -
         layout[key] = {**bare, **(wave if place < 3 else mel), "domain": domain, "anchor": "x"}
         layout["annotations"].append(
             {
-                "text": title,
+                "text": say(title, decibels=f"{SWING_DB:.0f}"),
                 "x": 0,
                 "y": domain[1],
                 "xref": "paper",

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_core.audio import to_wav_bytes
+from ser_core.augment import EFFECTS, FEATURE_EFFECTS
 from ui import page_html
+from ui.language import TABLES, say, translated
 from ui.theme import HERE
 
 INTRO = (
@@ -45,12 +47,38 @@ PLAYER = """<div class="ab">
 <label class="ab-even"><input type="checkbox">
 <span>Play both equally loud (lowers the louder one)</span></label></div>"""
 
+MORE = "The answer stays {emotion}, {points} points more likely."
+LESS = "The answer stays {emotion}, {points} points less likely."
+PICTURES = (
+    "The pictures show waveform and mel spectrogram of the clip before and after {effects}, and "
+    "where the second differs from the first."
+)
+APPLIED = "Every value as it was applied. As a recipe, this gives exactly the same sound again."
+
 CHAIN = '<div class="chain"></div>'
 
 
 def static(name: str) -> str:
     """Return a file of ``ui/augment`` as text."""
     return (HERE / "augment" / name).read_text(encoding="utf-8")
+
+
+def words(table: Sequence[dict[str, Any]], recipes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return language -> English word or sentence of the editor -> its own.
+
+    Args:
+        table: the effects, as `ui.augment.session.table` gives them.
+        recipes: the names of the presets.
+    """
+    used = {*recipes}
+    for effect in table:
+        used |= {effect["title"], effect["summary"]}
+        for one in effect["parameters"]:
+            used |= {one["name"].replace("_", " "), one["unit"], one["about"]}
+    return {
+        name: {text: known[text] for text in sorted(used) if text in known}
+        for name, known in TABLES.items()
+    }
 
 
 def sound(samples: npt.NDArray[Any], rate: int, who: str) -> str:
@@ -65,7 +93,7 @@ def sound(samples: npt.NDArray[Any], rate: int, who: str) -> str:
     """
     data = to_wav_bytes(samples, rate)
     level = dbfs(samples)
-    words = f"{who}: {level:.1f} dBFS" if np.isfinite(level) else f"{who}: silence"
+    words = f"{who}: {level:.1f} dBFS" if np.isfinite(level) else f"{who}: {say('silence')}"
     held = {
         "sound": "data:audio/wav;base64," + base64.b64encode(data).decode(),
         "dbfs": round(level, 2) if np.isfinite(level) else None,
@@ -92,11 +120,11 @@ def comparison(before: dict[str, Any], after: dict[str, Any], notes: Sequence[st
         before, after: as ``Prediction.to_json`` gives them.
         notes: sentences on what a person may not expect.
     """
-    notices = [("Note", text) for text in notes]
-    notices += [("Not sure", after["unsure"])] if after["unsure"] else []
-    notices += [("Note", text) for text in after["warnings"]]
+    notices = [(say("Note"), text) for text in notes]
+    notices += [(say("Not sure"), after["unsure"])] if after["unsure"] else []
+    notices += [(say("Note"), text) for text in after["warnings"]]
     boxes = "".join(
-        f'<p class="notice"><b>{title}.</b> {escape(text)}</p>'
+        f'<p class="notice"><b>{title}.</b> {escape(translated(text))}</p>'
         for title, text in dict.fromkeys(notices)
     )
     names = sorted(before["probabilities"], key=lambda name: -before["probabilities"][name])
@@ -110,15 +138,17 @@ def comparison(before: dict[str, Any], after: dict[str, Any], notes: Sequence[st
         for name in names
     )
     head = (
-        '<li class="head" aria-hidden="true"><span></span><span>before, after</span>'
-        "<span>change</span></li>"
+        f'<li class="head" aria-hidden="true"><span></span><span>{say("before, after")}</span>'
+        f"<span>{say('change')}</span></li>"
     )
     return (
-        '<section class="answer" aria-live="polite" aria-label="The answer before and after">'
-        f'<p class="verdict">{_word(before)}<span class="arrow" aria-label="becomes">→</span>'
+        '<section class="answer" aria-live="polite" '
+        f'aria-label="{say("The answer before and after")}"><p class="verdict">{_word(before)}'
+        f'<span class="arrow" aria-label="{say("becomes")}">→</span>'
         f"{_word(after)}</p>"
         f'<p class="file" data-verdict>{escape(verdict(before, after))}</p>{boxes}'
-        f'<ol class="shifts" aria-label="Probability before and after">{head}{rows}</ol></section>'
+        f'<ol class="shifts" aria-label="{say("Probability before and after")}">{head}{rows}</ol>'
+        "</section>"
     )
 
 
@@ -131,17 +161,16 @@ def verdict(before: dict[str, Any], after: dict[str, Any]) -> str:
     """
     old, new = before["emotion"], after["emotion"]
     if old is None:
-        return "There is no answer for the clip as it is, so nothing can be compared."
+        return say("There is no answer for the clip as it is, so nothing can be compared.")
     if new is None:
-        return f"The model heard {old} before; now it gives no answer."
+        return say("The model heard {emotion} before; now it gives no answer.", emotion=say(old))
     if old != new:
-        return f"The answer flips from {old} to {new}."
+        return say("The answer flips from {old} to {new}.", old=say(old), new=say(new))
     points = round(100 * (after["probabilities"][new] - before["probabilities"][new]))
+    emotion = say(old)
     if points == 0:
-        return f"The answer stays {old}, as likely as before."
-    return (
-        f"The answer stays {old}, {abs(points)} points {'more' if points > 0 else 'less'} likely."
-    )
+        return say("The answer stays {emotion}, as likely as before.", emotion=emotion)
+    return say(MORE if points > 0 else LESS, emotion=emotion, points=abs(points))
 
 
 def problem(text: str) -> str:
@@ -156,11 +185,11 @@ def _shares(prediction: dict[str, Any]) -> dict[str, float]:
 def _word(prediction: dict[str, Any]) -> str:
     emotion = prediction["emotion"]
     if emotion is None:
-        return '<span class="word abstained">no answer</span>'
+        return f'<span class="word abstained">{say("no answer")}</span>'
     sign = "?" if prediction["unsure"] else ""
     return (
         f'<span class="word{" abstained" if sign else ""}">'
-        f"{page_html.swatch(emotion)}{emotion}{sign}</span>"
+        f"{page_html.swatch(emotion)}{say(emotion)}{sign}</span>"
         f'<span class="share">{page_html.percent(prediction["confidence"])}</span>'
     )
 
@@ -171,13 +200,14 @@ def _row(name: str, old: float | None, new: float | None, top: bool) -> str:
 
     points = "–" if old is None or new is None else f"{100 * (new - old):+.0f}".replace("-", "−")
     points = "0" if points in ("+0", "−0") else points
-    words = (
-        f"{page_html.percent(old) if old is not None else 'no answer'} before, "
-        f"{page_html.percent(new) if new is not None else 'no answer'} after"
+    words = say(
+        "{old} before, {new} after",
+        old=page_html.percent(old) if old is not None else say("no answer"),
+        new=page_html.percent(new) if new is not None else say("no answer"),
     )
     return (
         f'<li class="emotion-{name}{" top" if top else ""}">'
-        f'<span class="name">{page_html.swatch(name)}{name}</span>'
+        f'<span class="name">{page_html.swatch(name)}{say(name)}</span>'
         f'<span class="tracks" role="img" aria-label="{words}" title="{words}">'
         f"{bar(old, 'before')}{bar(new, 'after')}</span>"
         f'<span class="value">{points}</span></li>'
@@ -190,16 +220,13 @@ def drawn(steps: Sequence[dict[str, Any]]) -> str:
     Args:
         steps: as ``DrawnChain.to_json`` gives them.
     """
-    names = ", then ".join(step["name"].replace("_", " ") for step in steps) or "no effect"
-    seen = (
-        "The pictures show waveform and mel spectrogram of the clip before and after "
-        f"{names}, and where the second differs from the first."
-    )
+    effects = EFFECTS | FEATURE_EFFECTS
+    names = f", {say('then')} ".join(say(effects[step["name"]].title) for step in steps)
+    seen = say(PICTURES, effects=names or say("no effect"))
     lines = ",\n".join("  " + json.dumps(step, ensure_ascii=False) for step in steps)
     text = f"[\n{lines}\n]" if lines else "[]"
     return (
         f'<p class="visually-hidden">{escape(seen)}</p>'
-        '<details class="drawn"><summary>What was drawn this time</summary>'
-        '<p class="hint">Every value as it was applied. As a recipe, this gives exactly the same '
-        f"sound again.</p><pre>{escape(text)}</pre></details>"
+        f'<details class="drawn"><summary>{say("What was drawn this time")}</summary>'
+        f'<p class="hint">{say(APPLIED)}</p><pre translate="no">{escape(text)}</pre></details>'
     )

@@ -3,6 +3,7 @@
    leads: it stands first, where the playhead of the picture looks for it. Nothing is made louder
    unless a person asks for both to be played equally loud, and then the louder one is lowered. */
 const root = element.querySelector(".ab");
+const say = (text, values) => window.serPage.say(text, values);
 const holder = root.querySelector(".ab-sounds");
 const [a, b] = [...holder.querySelectorAll("audio")];
 const play = root.querySelector(".ab-play");
@@ -13,6 +14,14 @@ const clock = root.querySelector(".ab-clock");
 const choices = [...root.querySelectorAll(".ab-which input")];
 const level = { a: null, b: null };
 let heard = "b";
+
+root.querySelector("legend").textContent = say("What is heard");
+swap.title = say("Switch at the same position (X)");
+seek.setAttribute("aria-label", say("Position"));
+root.querySelector(".ab-even span").textContent = say("Play both equally loud (lowers the louder one)");
+[say("original"), say("augmented")].forEach((name, place) => {
+  choices[place].nextSibling.textContent = "AB"[place] + " " + name;
+});
 
 const leader = () => holder.querySelector("audio");
 const other = () => (leader() === a ? b : a);
@@ -46,7 +55,7 @@ const start = async () => {
   match(true);
   if (leader().ended || leader().currentTime >= (leader().duration || 0) - 0.02) { leader().currentTime = 0; match(true); }
   try { await Promise.all([leader().play(), other().currentTime < other().duration ? other().play() : null]); }
-  catch (error) { if (error.name !== "AbortError") clock.textContent = "This browser does not play: " + error.message; }
+  catch (error) { if (error.name !== "AbortError") clock.textContent = say("This browser does not play: {reason}", { reason: error.message }); }
 };
 const tick = () => {
   if (!root.isConnected) return;
@@ -54,9 +63,9 @@ const tick = () => {
   if (!first.paused) match(false);
   seek.max = length || 1;
   if (document.activeElement !== seek || !first.paused) seek.value = first.currentTime;
-  const words = first.currentTime.toFixed(1) + " of " + length.toFixed(1) + " s";
+  const words = say("{part} of {whole}", { part: first.currentTime.toFixed(1), whole: length.toFixed(1) + " s" });
   if (clock.dataset.words !== words) { clock.dataset.words = clock.textContent = words; seek.setAttribute("aria-valuetext", words); }
-  const sign = first.paused ? "▶ Play" : "❚❚ Pause";
+  const sign = first.paused ? "▶ " + say("Play") : "❚❚ " + say("Pause");
   if (play.textContent !== sign) play.textContent = sign;
   requestAnimationFrame(tick);
 };

@@ -173,8 +173,8 @@ def _notes(
         )
     left = len(chain.steps) - len(drawn.steps)
     if left:
-        word = "step was" if left == 1 else "steps were"
-        notes.append(f"{left} {word} left out in this draw; another seed may take what this left.")
+        noun = "1 step was" if left == 1 else f"{left} steps were"
+        notes.append(f"{noun} left out in this draw; another seed may take what this left.")
     return tuple(notes)
 
 

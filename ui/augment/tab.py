@@ -12,6 +12,7 @@ from ui import clip_source, model_choice
 from ui.augment import html
 from ui.augment.figures import comparison
 from ui.augment.session import AugmentResult, adopt, change, parse, table
+from ui.language import say, translated
 from ui.services import CLIPS_AT_ONCE, Services
 from ui.working_clip import WorkingClip, open_clip
 
@@ -23,7 +24,7 @@ START = '{"recipe": [{"name": "gaussian_noise", "snr": 20}], "seed": 0}'
 
 def build(services: Services) -> None:
     """Build the tab inside the current Blocks."""
-    held = gr.State(None)
+    held, effects = gr.State(None), table(services.home)
     with gr.Row():
         with gr.Column(scale=4, min_width=300):
             sound = clip_source.build(services, "augment")
@@ -32,8 +33,9 @@ def build(services: Services) -> None:
                 html_template=html.CHAIN,
                 css_template=html.static("chain.css"),
                 js_on_load=html.static("chain.js"),
-                table=table(services.home),
+                table=effects,
                 recipes=RECIPES,
+                words=html.words(effects, tuple(RECIPES)),
                 elem_id="augment-chain",
             )
         with gr.Column(scale=7, min_width=300):
@@ -129,7 +131,8 @@ def adopted(text: Any) -> tuple[Any, str | Any]:
     try:
         return adopt(text), gr.skip()
     except SerError as error:
-        raise gr.Error(str(error), title="The recipe", print_exception=False) from error
+        text, title = translated(str(error)), say("The recipe")
+        raise gr.Error(text, title=title, print_exception=False) from error
 
 
 def _after(
@@ -152,10 +155,10 @@ def _after(
 
 def _sounds(found: AugmentResult, fresh: WorkingClip | None) -> Any:
     rate = found.original.clip.sample_rate
-    value = html.sound(found.samples, rate, "B augmented")
+    value = html.sound(found.samples, rate, f"B {say('augmented')}")
     if fresh is None:
         return value
-    original = html.sound(fresh.clip.samples, rate, "A original")
+    original = html.sound(fresh.clip.samples, rate, f"A {say('original')}")
     return gr.update(value=value, original=original)
 
 

@@ -20,7 +20,7 @@ from ui.emotion_buttons import emotion_buttons
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
 from ui.language import say, say_count, translated
-from ui.mixed import bar, in_words, said_beside
+from ui.mixed import bar, in_words, said_beside, undone_in_words
 from ui.page_html import swatch
 
 INTRO = (
@@ -225,7 +225,8 @@ def undone(work: Adjudication, who: Annotator, session: str, later: Later) -> tu
         saved = work.undo(who, session)
     except REFUSALS as error:
         return _refused(error, later)
-    text = say("Saved #{number}: undone, the clip is open again.", number=saved.number)
+    before = work.services.store.state().by_id.get(saved.event.target)
+    text = undone_in_words(saved, "the clip", before)
     return view(work, who, later, page_html.status(text, "done"), last=saved.event_id)
 
 

@@ -154,7 +154,7 @@ def applied(
     return None, page_html.status(text, "done"), gr.update(visible=False)
 
 
-def exported(service: CorpusTableService, who: Annotator, kind: str) -> tuple[str, str]:
+def exported(service: CorpusTableService, who: Annotator, kind: str) -> tuple[str, tuple[str, ...]]:
     """Write the store's labels as a file; return its path and what the format left out.
 
     Raises:
@@ -170,7 +170,7 @@ def exported(service: CorpusTableService, who: Annotator, kind: str) -> tuple[st
     rows = rows_of(store)
     if kind == "audiofolder":
         missing = to_audiofolder(rows, store.clips.paths(), folder / "labels")
-        lacks = f"{counted(missing, 'label')} without audio left out." if missing else ""
+        lacks = (f"{counted(missing, 'label')} without audio left out.",) if missing else ()
         return shutil.make_archive(str(folder / "labels"), "zip", folder / "labels"), lacks
     write_labels(store)
     made: dict[str, tuple[str, Callable[[], bytes]]] = {
@@ -184,17 +184,19 @@ def exported(service: CorpusTableService, who: Annotator, kind: str) -> tuple[st
         raise PageError(f"Unknown format “{kind[:30]}”. Choose one of: {known}.")
     name, content = made[kind]
     (folder / name).write_bytes(content())
-    return str(folder / name), ""
+    return str(folder / name), ()
 
 
-def _timelines(service: CorpusTableService, kind: str, folder: Path) -> tuple[str, str]:
+def _timelines(service: CorpusTableService, kind: str, folder: Path) -> tuple[str, tuple[str, ...]]:
     form = timelines.FORMATS[kind]
     store = service.services.store
     lines = timelines.lines_of(store, by_annotator=form.by_annotator, seconds_of=seconds_of)
     files = form.files(lines)
     if not files:
-        lacks = timelines.left_out(form, lines)
-        raise PageError(f"No segment is labelled, so there is no time line. {lacks}")
+        lacks = " ".join(map(translated, timelines.left_out(form, lines)))
+        raise PageError(
+            say("No segment is labelled, so there is no time line. {lacks}", lacks=lacks)
+        )
     name, data = next(iter(files.items()))
     if len(files) > 1 or "/" in name:
         name, data = f"labels-{kind}.zip", timelines.packed(files)
@@ -229,7 +231,7 @@ def _exporter(service: CorpusTableService) -> Callable[..., Any]:
             path, lacks = exported(service, who, kind)
         except (PageError, StoreError) as error:
             return gr.update(visible=False), page_html.status(str(error), "refused")
-        text = f"{say('The file is ready.')} {translated(lacks)}".strip()
+        text = " ".join([say("The file is ready."), *map(translated, lacks)])
         return gr.update(value=path, visible=True), page_html.status(text, "done")
 
     return export

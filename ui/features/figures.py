@@ -19,6 +19,7 @@ from ui.figures import (
     squeeze,
     to_bytes,
 )
+from ui.language import say
 from ui.mel_spectrogram import mel_decibels
 from ui.theme import FONT
 
@@ -136,7 +137,10 @@ def _wave(mono: Floats, seconds: float) -> tuple[go.Figure, str]:
     peak = max(float(np.abs(mono).max()), 0.001) * 1.05
     figure = _figure(seconds, {"range": [-peak, peak], "zeroline": True, "nticks": 3})
     _add_line(figure, shown, 0.0, seconds / max(len(shown), 1))
-    return figure, f"Peak {float(np.abs(mono).max()):.2f} of full scale, {seconds:.1f} s."
+    loudest = f"{float(np.abs(mono).max()):.2f}"
+    return figure, say(
+        "Peak {peak} of full scale, {seconds} s.", peak=loudest, seconds=f"{seconds:.1f}"
+    )
 
 
 def _linear(mono: Floats, rate: int) -> tuple[go.Figure, str]:
@@ -160,7 +164,8 @@ def _linear(mono: Floats, rate: int) -> tuple[go.Figure, str]:
     axis = {"tickvals": places, "ticktext": [f"{hertz} kHz" for hertz in range(0, int(top) + 1, 2)]}
     strongest = float(np.argmax(decibels.max(axis=1)) * rate / n_fft)
     seconds = len(mono) / rate
-    return _picture(image, seconds, axis), f"Strongest near {strongest:.0f} Hz."
+    words = say("Strongest near {hertz} Hz.", hertz=f"{strongest:.0f}")
+    return _picture(image, seconds, axis), words
 
 
 def _mel(recognizer: Recognizer, samples: Floats, rate: int) -> tuple[go.Figure, str]:
@@ -171,7 +176,11 @@ def _mel(recognizer: Recognizer, samples: Floats, rate: int) -> tuple[go.Figure,
         "tickvals": [round(float(place), 2) for place in places],
         "ticktext": [f"{hertz // 1000} kHz" if hertz >= 1000 else f"{hertz} Hz" for hertz in ticks],
     }
-    words = f"{len(values)} bands; black is {RANGE_DB:.0f} dB below the loudest."
+    words = say(
+        "{count} bands; black is {range} dB below the loudest.",
+        count=len(values),
+        range=f"{RANGE_DB:.0f}",
+    )
     figure = _picture(to_bytes(squeeze(values, COLUMNS)), samples.shape[1] / rate, axis)
     return figure, words
 
@@ -187,8 +196,12 @@ def _line(
         figure, values[::step], 0.0, float(times[1] - times[0]) * step if len(times) > 1 else 1
     )
     low, middle, high = (float(f(values)) for f in (np.min, np.median, np.max))
-    words = (
-        f"From {number(low)} to {number(high)}, half of the time below {number(middle)} ({unit})."
+    words = say(
+        "From {low} to {high}, half of the time below {middle} ({unit}).",
+        low=number(low),
+        high=number(high),
+        middle=number(middle),
+        unit=say(unit),
     )
     return figure, words
 
@@ -212,18 +225,18 @@ def _rows(name: str, described: ClipDescriptors, seconds: float) -> tuple[go.Fig
         image = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
         axis = {"tickvals": list(range(0, 12, 2)), "ticktext": list(PITCHES[::2])}
         often = np.argsort(-values.mean(axis=1))[:3]
-        words = "Most often: " + ", ".join(PITCHES[place] for place in often) + "."
+        words = say("Most often: {pitches}.", pitches=", ".join(PITCHES[place] for place in often))
         return _picture(image, seconds, axis), words
     thin = shown[:, :: max(1, -(-shown.shape[1] // COLUMNS))]
     spread = np.abs(thin - thin.mean(axis=1, keepdims=True)).max(axis=1, keepdims=True)
     scaled = (thin - thin.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-9)
     image = np.rint(scaled * 127 + 128).astype(np.uint8)
     if name == "tonnetz":
-        axis = {"tickvals": list(range(6)), "ticktext": list(CIRCLES)}
-        words = "Each row on its own scale: black is its mean, orange above, blue below."
+        axis = {"tickvals": list(range(6)), "ticktext": [say(one) for one in CIRCLES]}
+        words = say("Each row on its own scale: black is its mean, orange above, blue below.")
         return _picture(image, seconds, axis, CHANGE_COLOURS), words
-    axis = {"tickvals": list(range(0, len(image), 5)), "title": {"text": "coefficient"}}
-    words = "Each coefficient on its own scale: black is its mean, orange above, blue below."
+    axis = {"tickvals": list(range(0, len(image), 5)), "title": {"text": say("coefficient")}}
+    words = say("Each coefficient on its own scale: black is its mean, orange above, blue below.")
     return _picture(image, seconds, axis, CHANGE_COLOURS), words
 
 

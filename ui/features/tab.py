@@ -10,6 +10,7 @@ import gradio as gr
 from ser_core.errors import SerError
 from ui import clip_source, model_choice, page_html
 from ui.features.figures import TITLES, pictures, says
+from ui.language import say, translated
 from ui.services import CLIPS_AT_ONCE, Services
 from ui.working_clip import open_clip
 
@@ -20,6 +21,7 @@ INTRO = (
     "what it means. None of them is an emotion; only together, and for many speakers, do they "
     "lean one way or the other.</div>"
 )
+MOVES = "A click on one, or <kbd>←</kbd> <kbd>→</kbd>, moves it."
 
 
 def build(services: Services) -> None:
@@ -64,19 +66,21 @@ def caption(title: str, line: str, words: str = "") -> str:
     """Return a picture's title, what it says about a voice, and what it shows of this one."""
     shows = f' <span class="numbers">{escape(words)}</span>' if words else ""
     return (
-        f'<h3 class="section-title">{escape(title)}</h3><p class="hint">{escape(line)}{shows}</p>'
+        f'<h3 class="section-title">{escape(say(title))}</h3>'
+        f'<p class="hint">{escape(say(line))}{shows}</p>'
     )
 
 
 def head(name: str, seconds: float, notes: list[str]) -> str:
     """Return the card above the pictures."""
-    notices = "".join(f'<p class="notice">{escape(note)}</p>' for note in notes if note)
+    notices = "".join(f'<p class="notice">{escape(translated(note))}</p>' for note in notes if note)
+    views = say("{count} views of one voice", count=len(TITLES))
     return (
         '<section class="answer" aria-live="polite"><p class="verdict">'
-        f'<span class="word" style="font-size:1.3rem">{len(TITLES)} views of one voice</span></p>'
-        f'<p class="file">{escape(name or "clip")} · {seconds:.1f} s</p>{notices}'
-        '<p class="hint">Play the clip: the line runs through every picture. A click on one, or '
-        "<kbd>←</kbd> <kbd>→</kbd>, moves it.</p></section>"
+        f'<span class="word" style="font-size:1.3rem">{views}</span></p>'
+        f'<p class="file">{escape(name or say("clip"))} · {seconds:.1f} s</p>{notices}'
+        f'<p class="hint">{say("Play the clip: the line runs through every picture.")} '
+        f"{say(MOVES)}</p></section>"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.calls import UNEXPECTED
+from ui.calls import UNEXPECTED, page_error
 from ui.label.offline import OfflineLabels
 from ui.label.session import LabelSession
 
@@ -21,14 +21,14 @@ def build(labelling: LabelSession) -> None:
         match _read(asked):
             case {"have": [*have], "blind": bool(blind)}:
                 return json.dumps(offline.ahead(who, [str(clip) for clip in have], blind=blind))
-        raise gr.Error(UNEXPECTED, print_exception=False)
+        raise page_error(UNEXPECTED)
 
     def take(sent: str, request: gr.Request) -> str:
         who = labelling.services.identity.annotator(request)
         match _read(sent):
             case [*decisions] if all(isinstance(one, dict) for one in decisions):
                 return json.dumps(offline.take(who, decisions))
-        raise gr.Error(UNEXPECTED, print_exception=False)
+        raise page_error(UNEXPECTED)
 
     gr.HTML('<div id="label-offline" role="status"></div>')
     text, answer = gr.Textbox(visible=False), gr.Textbox(visible=False)

@@ -11,13 +11,14 @@ from label_store.errors import ConflictError, StoreError
 from label_store.event import Saved
 from ui import page_html
 from ui.errors import GoneError, PageError
+from ui.figures import in_readers_language
 from ui.identity import Annotator
 from ui.label import html
 from ui.label.displayed import DisplayedClip, LabelDecision, StaleDecisionError
 from ui.label.references import reference_emotions
 from ui.label.session import NOTHING_LEFT, PRACTICE, LabelSession
 from ui.language import say
-from ui.mixed import in_words
+from ui.mixed import in_words, undone_in_words
 
 ASK = "Listen, then press the digit of the emotion you hear."
 PRACTISE = "Practice: choose the emotion you hear. Nothing is saved."
@@ -28,7 +29,6 @@ CHANGED = (
 SAVED = "Saved #{number}: {emotion}."
 SAVED_SEGMENT = "Saved #{number}: {emotion}, {start}–{end} s."
 KEPT = "Kept as a suggestion, #{number}: {emotion}."
-UNDONE_MIXED = "Saved #{number}: {what} undone, {name} is open again."
 
 
 def view(
@@ -44,7 +44,7 @@ def view(
         text = html.EMPTY if empty else done_card()
         return (text, None, status, beside, "", *cleared)
     choice = html.references(reference_emotions(labelling, shown))
-    figure = shown.ready.plain if shown.blind else shown.ready.figure
+    figure = in_readers_language(shown.ready.plain if shown.blind else shown.ready.figure)
     return (html.card(shown), figure, status, beside, choice, *cleared)
 
 
@@ -182,14 +182,8 @@ def undone(
     except (PageError, StoreError) as error:
         return refused(str(error))
     name = shown.title if shown is not None and shown.blind else saved.event.file_name
-    name = name or "the clip"
-    text = say(
-        "Saved #{number}: undone, {name} is open again.", number=saved.number, name=say(name)
-    )
     before = labelling.services.store.state().by_id.get(saved.event.target)
-    if before is not None and (before.second_emotion or before.intensity):
-        what = in_words(before.emotion, before.second_emotion, before.intensity)
-        text = say(UNDONE_MIXED, number=saved.number, what=what, name=say(name))
+    text = undone_in_words(saved, name or "the clip", before)
     return view(labelling, who, shown, page_html.status(text, "done"))
 
 

@@ -63,7 +63,7 @@
     media.play().catch(() => {});
   };
   const add = (start, end, emotion, more = {}) => {
-    const text = emotion || (more.suggested ? `${more.suggested}?` : "");
+    const text = emotion ? say(emotion) : more.suggested ? `${say(more.suggested)}?` : "";
     const region = regions.addRegion({ start, end, color: tint(emotion, 25), content: text, minLength: 0.05 });
     Object.assign(region, { serEmotion: emotion, serSuggested: more.suggested || "", serReplaces: more.replaces || null, serSaved: emotion ? [start, end] : null });
     if (!emotion) drafts.push(region);
@@ -103,7 +103,7 @@
     region.serSuggested = region.serEmotion;
     region.serReplaces = region.serSaved;
     region.serEmotion = "";
-    region.setContent?.(`${region.serSuggested}?`);
+    region.setContent?.(`${say(region.serSuggested)}?`);
     drafts.push(region);
   };
   const change = (to) => {

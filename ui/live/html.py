@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ser_core.checkpoints.calibration import entropy
 from ui import page_html
 from ui.figures import MEL_COLOURS, envelope, squeeze
+from ui.language import current, say, translated
 from ui.live.session import SHOWN, LiveSnapshot, Moment
 from ui.theme import DARK, LETTERS
 
@@ -50,7 +51,7 @@ def view(shot: LiveSnapshot, recognizer: Recognizer, number: int) -> str:
     took = f"{last.took * 1000:.0f}" if last else ""
     return (
         f'<section class="answer live" data-number="{number}" data-until="{shot.end:.3f}" '
-        f'data-took="{took}" aria-label="Live answer">'
+        f'data-took="{took}" aria-label="{say("Live answer")}">'
         f"{_head(last, shot, recognizer.calibration.entropy_limit)}"
         f"{picture(shot, recognizer)}</section>"
     )
@@ -58,8 +59,8 @@ def view(shot: LiveSnapshot, recognizer: Recognizer, number: int) -> str:
 
 def _head(last: Moment | None, shot: LiveSnapshot, limit: float = 1.0) -> str:
     if last is None or last.probabilities is None:
-        word = "Silence" if last else "Listening …"
-        hint = "No speech." if last else "One moment."
+        word = say("Silence") if last else f"{say('Listening')} …"
+        hint = say("No speech.") if last else say("One moment.")
         return (
             f'<p class="verdict"><span class="word abstained">{word}</span></p>'
             f'<p class="file">{hint}</p>{_bars(None, shot)}'
@@ -69,15 +70,16 @@ def _head(last: Moment | None, shot: LiveSnapshot, limit: float = 1.0) -> str:
     name = shot.emotions[top]
     abstained = float(entropy(shares.astype(np.float64))) > limit
     hint = (
-        "Not sure: several emotions are about equally likely"
+        say("Not sure: several emotions are about equally likely")
         if abstained
-        else "Over the last few seconds"
+        else say("Over the last few seconds")
     )
+    likely = say("{share} likely", share=page_html.percent(float(shares[top])))
     return (
         f'<p class="verdict"><span class="word{" abstained" if abstained else ""}">'
         f"{page_html.swatch(name)}"
-        f"{name}{'?' if abstained else ''}</span>"
-        f'<span class="share">{page_html.percent(float(shares[top]))} likely</span></p>'
+        f"{say(name)}{'?' if abstained else ''}</span>"
+        f'<span class="share">{escape(likely)}</span></p>'
         f'<p class="file">{hint}</p>{_bars(shares, shot)}'
     )
 
@@ -85,7 +87,7 @@ def _head(last: Moment | None, shot: LiveSnapshot, limit: float = 1.0) -> str:
 def _bars(shares: npt.NDArray[np.float32] | None, shot: LiveSnapshot) -> str:
     """Return the bars in a fixed order, so that nothing jumps."""
     rows = "".join(
-        f'<li class="emotion-{name}"><span class="name">{page_html.swatch(name)}{name}</span>'
+        f'<li class="emotion-{name}"><span class="name">{page_html.swatch(name)}{say(name)}</span>'
         f'<span class="track" aria-hidden="true"><span class="fill" style="display:block;'
         f'width:{0 if shares is None else shares[i] * 100:.1f}%"></span></span>'
         '<span class="value">'
@@ -113,8 +115,12 @@ def picture(shot: LiveSnapshot, recognizer: Recognizer) -> str:
 def words(shot: LiveSnapshot) -> str:
     """Return the time line in words."""
     names = itertools.groupby(_heard(moment, shot) or "silence" for moment in shot.moments)
-    heard = [name for name, _ in names]
-    return f"The last {SHOWN:.0f} seconds: {', then '.join(heard) or 'nothing yet'}"
+    heard = f", {say('then')} ".join(say(name) for name, _ in names)
+    return say(
+        "The last {seconds} seconds: {heard}",
+        seconds=f"{SHOWN:.0f}",
+        heard=heard or say("nothing yet"),
+    )
 
 
 def _wave(samples: npt.NDArray[np.float32], left: float) -> str:
@@ -141,7 +147,9 @@ def _blocks(shot: LiveSnapshot) -> list[str]:
         if name is None:
             found.append(f'<span class="quiet" style="{place}"></span>')
             continue
-        text = name if share > 0.25 else LETTERS.get(name, "?")
+        # A letter of the English name says nothing in another language.
+        letter = LETTERS.get(name, "?") if current() == "en" else ""
+        text = say(name) if share > 0.25 else letter
         ink = " light" if name in DARK else ""
         found.append(f'<span class="emotion-{name}{ink}" style="{place}">{text}</span>')
     return found
@@ -177,8 +185,8 @@ def palette() -> bytes:
 
 def _axis() -> str:
     ticks = "".join(
-        f'<span style="left:{(SHOWN - ago) / SHOWN * 100:.0f}%">{f"−{ago} s" if ago else "now"}'
-        "</span>"
+        f'<span style="left:{(SHOWN - ago) / SHOWN * 100:.0f}%">'
+        f"{f'−{ago} s' if ago else say('now')}</span>"
         for ago in (10, 8, 6, 4, 2, 0)
     )
     return f'<div class="live-axis" aria-hidden="true">{ticks}</div>'
@@ -188,5 +196,5 @@ def trouble(text: str, number: int = 0) -> str:
     """Return what went wrong in place of the picture; the page goes on listening or not."""
     return (
         f'<section class="answer live" data-number="{number}" role="alert">'
-        f'<p class="notice">{escape(text)}</p></section>'
+        f'<p class="notice">{escape(translated(text))}</p></section>'
     )

@@ -11,17 +11,20 @@ window.serLive = (() => {
   let running = false, ages = [], level = 0, skipped = 0;
   const part = (name) => document.querySelector(`#live-panel .${name}`);
   const tell = (text) => { const note = part("live-notice"); if (note) { note.textContent = text; note.hidden = !text; } };
-  const sentence = (error) => ({
+  const say = (text, values) => window.serPage.say(text, values);
+  const reasons = {
     NotAllowedError: "The microphone was refused. Allow it for this page in the browser's address bar, then press Start again.",
     SecurityError: "The microphone was refused. Allow it for this page in the browser's address bar, then press Start again.",
     NotFoundError: "No microphone was found. Plug one in, then press Start again.",
     NotReadableError: "The microphone can't be read; perhaps another program holds it. Close that, then press Start again.",
-  }[error.name] || `The microphone can't be used (${error.message || error.name}).`);
+  };
+  const sentence = (error) => reasons[error.name] ? say(reasons[error.name])
+    : say("The microphone can't be used ({name}).", { name: error.message || error.name });
   const paint = () => {
     const button = part("live-toggle");
     if (!button) return;
     button.setAttribute("aria-pressed", String(running));
-    button.querySelector(".says").textContent = running ? "Stop" : "Start";
+    button.querySelector(".says").textContent = running ? say("Stop") : say("Start");
     document.documentElement.classList.toggle("live-on", running);
   };
   const base64 = (pcm) => {
@@ -63,14 +66,15 @@ window.serLive = (() => {
     const age = count / context.sampleRate + (context.baseLatency || 0);
     ages.push([age, age + piece]); if (ages.length > 1200) ages.shift();
     const said = part("live-latency");
-    if (said) said.textContent = `At most ${(age + piece).toFixed(1)} s from sound to label, of which the model ${shown.dataset.took || 0} ms`;
+    if (said) said.textContent = say("At most {seconds} s from sound to label, of which the model {took} ms",
+      { seconds: (age + piece).toFixed(1), took: shown.dataset.took || 0 });
     flush();
   };
   const start = async () => {
     if (running) return;
     tell("");
     if (!navigator.mediaDevices || !window.AudioWorkletNode) {
-      tell("This browser gives no microphone here. Open the page by https, or on the machine it runs on.");
+      tell(say("This browser gives no microphone here. Open the page by https, or on the machine it runs on."));
       return;
     }
     try {
@@ -83,7 +87,7 @@ window.serLive = (() => {
       tap.port.onmessage = (event) => take(event.data);
       context.createMediaStreamSource(stream).connect(tap);
       stream.getAudioTracks()[0].addEventListener("ended", () => {
-        if (running) { stop(); tell("The microphone went away. Plug it in again, then press Start."); }
+        if (running) { stop(); tell(say("The microphone went away. Plug it in again, then press Start.")); }
       });
     } catch (error) {
       close();

@@ -15,8 +15,9 @@ from gradio.context import Context
 from label_store.errors import StoreError
 from ser_core.errors import SerError
 from ui import model_choice, own_voice_panel, page_html
-from ui.calls import event_value
+from ui.calls import event_value, page_error
 from ui.errors import GoneError, PageError
+from ui.language import say
 from ui.live import html
 from ui.live.recording import STRETCHES, USUAL, RecordingHandover, recorded
 from ui.live.session import SMOOTHING, LiveSessions
@@ -168,10 +169,9 @@ def _keeper(listening: LiveSessions) -> Callable[..., Any]:
         try:
             found = recorded(listening.known(request.session_hash or ""), stretch)
         except PageError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        message = page_html.status(
-            f"{found.seconds:.0f} s recorded. It stays on this page.", "done"
-        )
+            raise page_error(str(error)) from error
+        text = say("{seconds} s recorded. It stays on this page.", seconds=f"{found.seconds:.0f}")
+        message = page_html.status(text, "done")
         return gr.update(value=(found.rate, found.samples), visible=True), message
 
     return take
@@ -186,9 +186,10 @@ def _labeller(
             found = recorded(listening.known(page), stretch)
             handed.bring(services, page, found, services.identity.annotator(request))
         except (PageError, GoneError, StoreError) as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        message = (
-            f"{found.seconds:.0f} s sent to the Label tab. They are saved only if you label them."
+            raise page_error(str(error)) from error
+        message = say(
+            "{seconds} s sent to the Label tab. They are saved only if you label them.",
+            seconds=f"{found.seconds:.0f}",
         )
         return page_html.status(message, "done")
 

@@ -37,6 +37,17 @@ NEVER = ", none of it in training"
 """Stands after the name of a corpus that the model had nothing of in training."""
 
 
+def called(name: str) -> str:
+    """Return what a set of clips is called in the reader's language.
+
+    >>> called("all"), called("emodb, none of it in training")
+    ('all corpora', 'emodb, none of it in training')
+    """
+    if name == ALL:
+        return say("all corpora")
+    return f"{name.removesuffix(NEVER)}{say(NEVER)}" if name.endswith(NEVER) else name
+
+
 @dataclass(frozen=True)
 class EmotionRow:
     """One emotion's figures; ``clips`` is how many clips truly have it."""
@@ -258,7 +269,7 @@ def confusion_figure(figures: Figures) -> go.Figure:
 
     counts = np.array(figures.confusion, np.int64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = list(figures.emotions)
+    names = [say(emotion) for emotion in figures.emotions]
     drawn = go.Figure(
         go.Heatmap(
             z=np.round(shares, 4),

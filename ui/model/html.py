@@ -7,7 +7,8 @@ from html import escape
 
 from ui import page_html
 from ui.language import say, translated
-from ui.model.figures import ALL, NO_FIGURES, Curve, Figures
+from ui.model.figures import ALL, NO_FIGURES, Curve, Figures, called
+from ui.model.run_words import note_in_words
 from ui.model.runs import RunState
 from ui.model.versions import VersionEvent, VersionRow
 from ui.theme import COLOURS
@@ -100,7 +101,7 @@ def corpora(found: Sequence[Figures]) -> str:
     if not own:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(one.name)}</th>{_cell(one.uar)}{_interval(one)}'
+        f'<tr><th scope="row">{escape(called(one.name))}</th>{_cell(one.uar)}{_interval(one)}'
         f"{_cell(one.guess)}{_cell(one.accuracy)}{_cell(one.macro_f1)}"
         f"<td>{one.clips}</td><td>{one.speakers or '–'}</td></tr>"
         for one in own
@@ -211,9 +212,9 @@ def run(state: RunState) -> str:
     if state.phase == "running" and not state.total:
         text = say("Training: reading and decoding the clips first.")
     elif state.phase == "running" and state.doing not in ("", "training"):
-        text = say("Training is done; {doing}.", doing=state.doing)
+        text = say("Training is done; {doing}.", doing=say(state.doing))
     elif not state.busy and state.note:
-        note = state.note
+        note = note_in_words(state.note)
         if state.phase == "failed":  # a command line's words, which begin in lower case
             note = f"{note[0].upper()}{note[1:]}"
         text += f" {note if note.endswith('.') else note + '.'}"
@@ -230,7 +231,11 @@ def run(state: RunState) -> str:
             f'style="width:{share:.0f}%"></span></div><p class="hint">{state.done} of '
             f"{state.total} epochs, {share:.0f} % of the steps</p>"
         )
-    log = f'<pre class="log" tabindex="0">{escape(state.log)}</pre>' if state.log else ""
+    log = (
+        f'<pre class="log" tabindex="0" translate="no">{escape(state.log)}</pre>'
+        if state.log
+        else ""
+    )
     return (
         f'<div class="run"><p class="saved {kind}" role="status">{escape(text)}'
         f"<span>{escape(beside)}</span></p>{bar}{log}</div>"

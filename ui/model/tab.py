@@ -20,6 +20,7 @@ from ui.model.figures import (
     ALL,
     NO_CURVE,
     Champion,
+    called,
     confusion_figure,
     curve_figure,
     curves_of,
@@ -173,7 +174,7 @@ def overview(services: Services) -> tuple[Any, ...]:
     champion = read_champion(services)
     found = figures_of(champion.metrics)
     first = next(iter(found), ALL)
-    names = [(say("all corpora") if name == ALL else name, name) for name in found] or [(ALL, ALL)]
+    names = [(called(name), name) for name in found] or [(ALL, ALL)]
     card = champion.card or say("This checkpoint has no model card.")
     return (
         gr.update(choices=names, value=first),

@@ -10,6 +10,7 @@ from ui.errors import PageError
 from ui.identity import Annotator
 from ui.language import say
 from ui.model.figures import figures_of, read_metrics
+from ui.model.run_words import decision, note_in_words, reasons_in
 from ui.model.runs import require_trainer
 from ui.services import Services
 
@@ -121,11 +122,11 @@ def _metrics(folder: Path) -> dict[str, Any]:
 def _changes(folder: Path, parent: Path | None, run: dict[str, Any] | None) -> list[str]:
     new = _metrics(folder)
     old = _metrics(parent) if parent is not None else {}
-    changes = [str(run["corrections"])] if run and run.get("corrections") else []
+    changes = [note_in_words(str(run["corrections"]))] if run and run.get("corrections") else []
     changes += _difference(old, new)
     if run:
         verdict = say("promoted") if run.get("promoted") else say("not promoted")
-        changes.append(f"{verdict}: {'; '.join(run.get('reasons', ()))}")
+        changes.append(f"{verdict}: {decision(list(run.get('reasons', ())))}")
     return changes
 
 
@@ -150,7 +151,7 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    text = f"{len(value)} steps" if isinstance(value, list) else str(value)
+    text = say("{count} steps", count=len(value)) if isinstance(value, list) else str(value)
     return text if len(text) <= 24 else text[:23] + "…"
 
 
@@ -165,11 +166,12 @@ def acts(services: Services, most: int = 20) -> list[VersionEvent]:
 
 
 def _sentence(row: dict[str, Any]) -> str:
-    name = row.get("version") or SHIPPED
+    name = row.get("version") or say(SHIPPED)
     if row["action"] == "rollback":
         return say("rolled back to {name} from {left}", name=name, left=row.get("left", ""))
     reason = str(row.get("reason", ""))
-    return say("{name} promoted", name=name) + (f": {reason}" if reason else "")
+    promoted = say("{name} promoted", name=name)
+    return f"{promoted}: {decision(reasons_in(reason))}" if reason else promoted
 
 
 def promote(services: Services, version: str | None, who: Annotator) -> str:
@@ -203,7 +205,7 @@ def rollback(services: Services, who: Annotator) -> str:
     require_trainer(who)
     with only_one(services.home, "rollback"):
         before = versions.rollback(services.home)
-    return say("{name} serves again.", name=before or SHIPPED) + _pinned(services)
+    return say("{name} serves again.", name=before or say(SHIPPED)) + _pinned(services)
 
 
 PINNED = "This page was started with SER_MODEL, so it goes on with that one until it restarts."

@@ -11,7 +11,8 @@ import gradio as gr
 
 from ser_core.errors import SerError
 from ui import analysis, downloads, model_choice, page_html
-from ui.language import fixed, say, translated
+from ui.calls import page_error
+from ui.language import fixed, fixed_in_each, say, translated
 from ui.services import CLIPS_AT_ONCE, Services
 
 SELECT = (
@@ -31,7 +32,7 @@ def build(services: Services) -> tuple[gr.HTML, gr.File]:
         files = gr.File(
             label=fixed("Audio files"), file_count="multiple", type="filepath", height=140
         )
-        gr.HTML(lambda: _limits(services))
+        gr.HTML(fixed_in_each(lambda: _limits(services)))
         table = gr.HTML(elem_id="several-table", js_on_load=SELECT)
         download = gr.DownloadButton(fixed("Download all as CSV"), size="sm", visible=False)
     files.upload(
@@ -74,7 +75,7 @@ def opened(paths: list[str] | None, row: str) -> str:
         gr.Error: the table is older than the files.
     """
     if not paths or not row.isdecimal() or int(row) >= len(paths):
-        raise gr.Error(say("That file is no longer here. Upload it again."), print_exception=False)
+        raise page_error("That file is no longer here. Upload it again.")
     return paths[int(row)]
 
 

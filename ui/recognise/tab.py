@@ -13,11 +13,11 @@ from ser_core.emotions import EMOTIONS
 from ser_core.errors import SerError
 from ui import downloads, model_choice, own_voice_panel, page_html
 from ui.analysis import Analysis, CurrentClip, analyse
-from ui.calls import event_value
+from ui.calls import event_value, page_error
 from ui.clip_source import example_files, example_title, playable_copy
 from ui.emotion_buttons import emotion_buttons, emotion_classes
 from ui.errors import PageError
-from ui.language import fixed, say, translated
+from ui.language import fixed, fixed_in_each, say, translated
 from ui.recognise import batch, over_time, session, sharing
 from ui.recognise.gradcam import GradCamCache
 from ui.recognise.session import Correction
@@ -53,7 +53,7 @@ def build(services: Services) -> None:
                 waveform_options=gr.WaveformOptions(show_recording_waveform=False),
             )
             gr.HTML('<p class="mic-message warning" role="alert" hidden></p>')
-            gr.HTML(lambda: _limits(services), elem_id="clip-limits")
+            gr.HTML(fixed_in_each(lambda: _limits(services)), elem_id="clip-limits")
             examples = example_files(services)
             picks = _example_buttons(examples)
             with gr.Column(visible=False, elem_id="put-right") as right:
@@ -321,7 +321,7 @@ def _sender(services: Services) -> Callable[..., None]:
         try:
             session.send_to_label(services, held, who, request.session_hash or "")
         except PageError as error:
-            raise gr.Error(translated(str(error)), print_exception=False) from error
+            raise page_error(str(error)) from error
 
     return send
 

@@ -93,7 +93,7 @@ def sweep(
     working = open_clip(services, path, recognizer)
     rate = working.clip.sample_rate
     if working.prediction["emotion"] is None:
-        raise AugmentError(f"There is no answer that could flip. {working.prediction['unsure']}")
+        raise AugmentError(f"There is no answer that could flip: {working.prediction['unsure']}")
     whole = working.clip.samples
     most = round(LONGEST * rate)
     if whole.shape[1] > most:
@@ -103,7 +103,7 @@ def sweep(
     copies = [samples, *(apply(step, samples, rate) for step in steps)]
     original, *changed = predictions_of(recognizer, copies, rate, progress)
     if original.emotion is None:
-        raise AugmentError(f"There is no answer that could flip. {original.abstained}")
+        raise AugmentError(f"There is no answer that could flip: {original.abstained}")
     cells = [_cell(original, found, step) for found, step in zip(changed, steps, strict=True)]
     wide = len(STRENGTHS)
     rows = {

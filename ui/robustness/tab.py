@@ -9,6 +9,7 @@ import gradio as gr
 from ser_core.augment import EFFECTS, ROBUSTNESS, STRENGTHS
 from ser_core.errors import SerError
 from ui import clip_source, model_choice, page_html
+from ui.language import say
 from ui.robustness.session import Cell, Sweep, sweep
 from ui.services import CLIPS_AT_ONCE, Services
 from ui.theme import HERE
@@ -18,6 +19,14 @@ INTRO = (
     "Over a telephone, from across the room or a little faster, a person still hears the same "
     "emotion. Choose a clip and press the button to see whether the model does, "
     f"under {len(ROBUSTNESS)} effects at {len(STRENGTHS)} strengths each.</div>"
+)
+CAPTION = (
+    "The prediction under each effect, and by how many points the probability of {emotion} changes"
+)
+LEGEND = (
+    "Each cell shows the prediction and by how many points the probability of {emotion} changed: "
+    "the stronger the colour, the more. A framed cell is a changed answer. Hover over a cell to "
+    "see its settings."
 )
 CHOOSE = "Choose a clip first: upload one, record one or use an example."
 
@@ -58,7 +67,7 @@ def swept(services: Services, path: str | None, progress: gr.Progress, model: st
     """Return the heat map of a clip, or a sentence on why there is none."""
 
     def tell(done: int, of: int) -> None:
-        progress((done, of), desc="Listening", unit="copies")
+        progress((done, of), desc=say("Listening"), unit=say("copies"))
 
     if path is None:
         return page_html.problem(CHOOSE)
@@ -70,31 +79,35 @@ def swept(services: Services, path: str | None, progress: gr.Progress, model: st
 
 def summary(found: Sweep) -> str:
     """Return the sweep in one sentence."""
-    return f"Stable under {found.held} of {len(found.rows)} effects"
+    return say("Stable under {held} of {all} effects", held=found.held, all=len(found.rows))
 
 
 def heat_map(found: Sweep) -> str:
     """Return the sweep as a table with one cell an effect and strength."""
-    head = "".join(f'<th scope="col">{escape(strength)}</th>' for strength in STRENGTHS)
+    head = "".join(f'<th scope="col">{escape(say(strength))}</th>' for strength in STRENGTHS)
     rows = "".join(_row(found, name, cells) for name, cells in found.rows.items())
     at = ", ".join(
-        f"{strength} {found.held_at(place)} of {len(found.rows)}"
+        say(
+            "{strength} {part} of {whole}",
+            strength=say(strength),
+            part=found.held_at(place),
+            whole=len(found.rows),
+        )
         for place, strength in enumerate(STRENGTHS)
     )
-    cut = (
-        f'<p class="notice"><b>Note.</b> Only the first {found.seconds:.0f} s were tested.</p>'
-        if found.cut
-        else ""
-    )
+    emotion = say(found.emotion)
+    tested = say("Only the first {seconds} s were tested.", seconds=f"{found.seconds:.0f}")
+    cut = f'<p class="notice"><b>{say("Note")}.</b> {tested}</p>' if found.cut else ""
+    holds = say("The answer holds: {at}.", at=at)
+    caption = say(CAPTION, emotion=emotion)
     return (
-        '<section class="answer" aria-live="polite" aria-label="Robustness of the answer">'
+        '<section class="answer" aria-live="polite" '
+        f'aria-label="{say("Robustness of the answer")}">'
         f'<p class="verdict"><span class="word" data-summary>{summary(found)}</span></p>'
-        f'<p class="file">Without any effect: {page_html.swatch(found.emotion)} '
-        f"<b>{found.emotion}</b>, {page_html.percent(found.confidence)}. "
-        f"The answer holds: {at}.</p>{cut}"
+        f'<p class="file">{say("Without any effect:")} {page_html.swatch(found.emotion)} '
+        f"<b>{emotion}</b>, {page_html.percent(found.confidence)}. {holds}</p>{cut}"
         f'<div class="scroll"><table class="heat-map"><caption class="visually-hidden">'
-        f"The prediction under each effect, and by how many points the probability of "
-        f'{found.emotion} changes</caption><thead><tr><th scope="col">effect</th>{head}</tr>'
+        f'{caption}</caption><thead><tr><th scope="col">{say("effect")}</th>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div>{_legend(found)}</section>"
     )
 
@@ -102,11 +115,11 @@ def heat_map(found: Sweep) -> str:
 def _row(found: Sweep, name: str, cells: tuple[Cell, ...]) -> str:
     effect = EFFECTS[name]
     mark = "✓" if found.stable(name) else "⚡"
-    word = "stable" if found.stable(name) else "flips"
+    word = say("stable") if found.stable(name) else say("flips")
     inside = "".join(_cell(found, cell) for cell in cells)
     return (
-        f'<tr data-effect="{name}"><th scope="row" title="{escape(effect.summary)}">'
-        f'<span aria-label="{word}">{mark}</span> {escape(effect.title)}</th>{inside}</tr>'
+        f'<tr data-effect="{name}"><th scope="row" title="{escape(say(effect.summary))}">'
+        f'<span aria-label="{word}">{mark}</span> {escape(say(effect.title))}</th>{inside}</tr>'
     )
 
 
@@ -114,22 +127,20 @@ def _cell(found: Sweep, cell: Cell) -> str:
     flips = cell.emotion != found.emotion
     depth = min(abs(cell.change) * 160, 100)
     tone = "up" if cell.change > 0 else "down"
-    settings = escape(", ".join(f"{key} {value:g}" for key, value in cell.settings.items()))
+    settings = {key.replace("_", " "): value for key, value in cell.settings.items()}
+    title = escape(", ".join(f"{say(key)} {value:g}" for key, value in settings.items()))
     points = f"{100 * cell.change:+.0f}".replace("-", "−")
     points = "±0" if points in ("+0", "−0") else points
-    word = "no answer" if cell.emotion is None else cell.emotion
+    word = say("no answer" if cell.emotion is None else cell.emotion)
     sign = page_html.swatch(cell.emotion) if cell.emotion is not None else ""
     return (
         f'<td class="{tone}{" flips" if flips else ""}" style="--depth:{depth:.0f}%" '
-        f'title="{settings}">{sign}<span class="name">{word}</span>'
+        f'title="{title}">{sign}<span class="name">{word}</span>'
         f'<span class="points">{points}</span>'
-        f'<span class="visually-hidden">{" points, flips" if flips else " points"}</span></td>'
+        f'<span class="visually-hidden"> {say("points, flips") if flips else say("points")}'
+        "</span></td>"
     )
 
 
 def _legend(found: Sweep) -> str:
-    return (
-        f'<p class="hint">Each cell shows the prediction and by how many points the '
-        f"probability of {found.emotion} changed: the stronger the colour, the more. A framed "
-        "cell is a changed answer. Hover over a cell to see its settings.</p>"
-    )
+    return f'<p class="hint">{say(LEGEND, emotion=say(found.emotion))}</p>'

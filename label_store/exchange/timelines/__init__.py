@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from label_store.errors import LabelTableError
-from label_store.exchange.rows import LabelRow, LabelTable, collect
+from label_store.exchange.rows import (
+    INTENSITY,
+    SECOND_EMOTION,
+    LabelRow,
+    LabelTable,
+    cell_of,
+    collect,
+)
 from label_store.exchange.timelines import (
     audacity,
     audformat_tables,
@@ -45,7 +52,8 @@ class TimelineFormat:
         by_annotator: whether it keeps annotators apart; else it holds the decided labels.
         whole_clips: whether it holds labels of whole clips.
         files: time lines -> file name -> bytes.
-        loses: one sentence: what it can't carry.
+        loses: one sentence or two: what it holds and what it can't carry.
+        mixed: whether it holds second emotions and intensities.
     """
 
     title: str
@@ -53,6 +61,7 @@ class TimelineFormat:
     whole_clips: bool
     files: Callable[[Sequence[Timeline]], dict[str, bytes]]
     loses: str
+    mixed: bool = False
 
 
 def _each(
@@ -91,19 +100,25 @@ FORMATS: Mapping[str, TimelineFormat] = {
     ),
     "audformat": TimelineFormat(
         "audformat", True, True, audformat_tables.write,
-        "audformat holds clips, stretches, emotions and annotators. Certainty and notes stay "
-        "behind.",
+        "audformat holds clips, stretches, emotions, intensities and annotators. Certainty and "
+        "notes stay behind.", mixed=True,
     ),
 }  # fmt: skip
 
 
-def left_out(form: TimelineFormat, lines: Iterable[Timeline]) -> str:
-    """Return what a file in a format lacks of these time lines, in one or two sentences."""
-    whole = sum(row.start is None or row.end is None for line in lines for row in line.rows)
-    if form.whole_clips or not whole:
-        return form.loses
-    noun = "label of a whole clip is" if whole == 1 else "labels of whole clips are"
-    return f"{form.loses} {whole} {noun} not in it."
+def left_out(form: TimelineFormat, lines: Iterable[Timeline]) -> tuple[str, ...]:
+    """Return what a file in a format lacks of these time lines, in sentences."""
+    rows = [row for line in lines for row in line.rows]
+    found = [form.loses]
+    whole = sum(row.start is None or row.end is None for row in rows)
+    if whole and not form.whole_clips:
+        noun = "label of a whole clip is" if whole == 1 else "labels of whole clips are"
+        found.append(f"{whole} {noun} not in it.")
+    mixed = sum(any(cell_of(row, name)[1] for name in (SECOND_EMOTION, INTENSITY)) for row in rows)
+    if mixed and not form.mixed:
+        noun = "1 label goes" if mixed == 1 else f"{mixed} labels go"
+        found.append(f"{noun} without the second emotion or the intensity.")
+    return tuple(found)
 
 
 def takes(data: bytes, name: str) -> bool:

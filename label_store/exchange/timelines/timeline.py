@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from label_store import names
 from label_store.consensus import seconds
 from label_store.event import MAX_CELL
-from label_store.exchange.rows import LabelRow, RowProblem, rows_of
+from label_store.exchange.rows import LabelRow, RowProblem, beside, rows_of
 from label_store.store import LabelStore
 
 Found = LabelRow | RowProblem
@@ -111,7 +111,16 @@ def _annotations(store: LabelStore) -> list[LabelRow]:
         for span, by in view.annotations.items():
             start, end = seconds(span)
             rows += [
-                LabelRow(view.file_name, entry.emotion, view.corpus, view.clip, start, end, name)
+                LabelRow(
+                    view.file_name,
+                    entry.emotion,
+                    view.corpus,
+                    view.clip,
+                    start,
+                    end,
+                    name,
+                    extra=beside(entry.second_emotion, entry.intensity),
+                )
                 for name, entry in sorted(by.items())
             ]
     return rows

@@ -15,6 +15,9 @@ from ser_core.corpora.tables.row import SpeechTable, TableProblem, TableRow
 from ser_core.corpora.tables.words import is_emotion
 from ser_core.errors import TableError
 
+_BESIDE = {"secondemotion": "Second emotion", "intensity": "Intensity"}
+"""Question -> column: what is said beside the emotion."""
+
 _PLAIN = {"id", "annotation_id", "created_at", "updated_at", "lead_time", "annotator"}
 
 
@@ -63,34 +66,46 @@ def _task(line: int, task: Mapping[str, Any]) -> Iterator[TableRow | TableProble
             continue
         who = {"annotator": _annotator(annotation.get("completed_by"))}
         found = 0
-        for given, times in _answers(annotation.get("result") or ()):
+        for given, times, beside in _answers(annotation.get("result") or ()):
             found += 1
-            yield one_of(line, cells | who | times, given, extra)
+            yield one_of(line, cells | who | times, given, extra | beside)
         if not found:
             yield TableProblem(line, name, "no-emotion", "The annotation names no emotion.")
 
 
-def _answers(results: Any) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """Yield the words for each segment; questions of which no answer is an emotion are left out."""
+def _answers(results: Any) -> Iterator[tuple[list[str], dict[str, str], dict[str, str]]]:
+    """Yield the words for each segment, its times, and what is said beside them.
+
+    Questions of which no answer is an emotion are left out.
+    """
     by_question: dict[str, list[tuple[list[str], dict[str, str]]]] = {}
-    for result in results if isinstance(results, list) else ():
-        value = result.get("value") if isinstance(result, dict) else None
-        if not isinstance(value, dict):
-            continue
+    beside: dict[tuple[str, ...], dict[str, str]] = {}
+    for question, value in _questions(results):
+        times = {key: _text(value[key]) for key in ("start", "end") if value.get(key) is not None}
         given = value.get("choices") or value.get("labels") or []
         words = [_text(word) for word in given] if isinstance(given, list) else []
-        if words:
-            times = {
-                key: _text(value[key]) for key in ("start", "end") if value.get(key) is not None
-            }
-            by_question.setdefault(_text(result.get("from_name")), []).append((words, times))
+        column = _BESIDE.get(fold_heading(question))
+        if column:
+            cell = ", ".join(words) or _text(value.get("rating"))
+            beside.setdefault(tuple(times.values()), {})[column] = cell
+        elif words:
+            by_question.setdefault(question, []).append((words, times))
     moods = {
         question: answers
         for question, answers in by_question.items()
         if any(is_emotion(word) for words, _ in answers for word in words)
     }
     for answers in (moods or by_question).values():
-        yield from answers
+        for words, times in answers:
+            yield words, times, beside.get(tuple(times.values()), {})
+
+
+def _questions(results: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each question's name and the answer to it."""
+    for result in results if isinstance(results, list) else ():
+        value = result.get("value") if isinstance(result, dict) else None
+        if isinstance(value, dict):
+            yield _text(result.get("from_name")), value
 
 
 def _minimal(line: int, task: Mapping[str, Any]) -> Iterator[TableRow | TableProblem]:
@@ -101,7 +116,11 @@ def _minimal(line: int, task: Mapping[str, Any]) -> Iterator[TableRow | TablePro
     }
     cells, extra = _fields({k: v for k, v in task.items() if k not in answers and k not in _PLAIN})
     cells["annotator"] = _annotator(task.get("annotator"))
-    moods = [key for key, value in answers.items() if any(map(is_emotion, _words(value)))]
+    moods = [
+        key
+        for key, value in answers.items()
+        if fold_heading(key) not in _BESIDE and any(map(is_emotion, _words(value)))
+    ]
     named = [key for key in answers if _place(key) == "emotion"]
     chosen = next(iter(moods or named), None)
     if chosen is None:

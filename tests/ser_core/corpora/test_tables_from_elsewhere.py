@@ -215,6 +215,34 @@ def test_label_studio_regions_people_addresses_and_what_was_cancelled() -> None:
     assert (row.emotion, row.start, row.end) == ("happy", 0.0, 0.9)
 
 
+def test_label_studios_second_emotion_and_intensity_stand_beside_their_region() -> None:
+    def region(question: str, start: float, **value: object) -> dict[str, object]:
+        times = {"start": start, "end": start + 1}
+        return {"id": f"r{start}", "from_name": question, "value": times | value}
+
+    (whole, one, two, several) = (
+        task("w.wav", [choice("Sad", question="second_emotion"), choice("Happy"),
+                       {"from_name": "intensity", "value": {"rating": 2}}]),
+        task("r.wav", [region("mood", 0, labels=["Happy"]), region("mood", 2, labels=["Angry"]),
+                       region("Intensity", 2, rating=3), region("Second emotion", 0,
+                       choices=["Fearful"]), region("quality", 2, rating=5)]),
+        task("none.wav", [choice("Happy"), {"from_name": "stars", "value": {"rating": 4}}]),
+        task("two.wav", [choice("Happy"), choice("Sad", "Angry", question="second emotion")]),
+    )  # fmt: skip
+    table = read_bytes(json.dumps([whole, one, two, several]).encode(), "ls.json")
+    assert table.problems == ()
+    assert [(row.file_name, row.emotion, dict(row.extra)) for row in table.rows] == [
+        ("w.wav", "Happy", {"Second emotion": "Sad", "Intensity": "2"}),
+        ("r.wav", "Happy", {"Second emotion": "Fearful"}),
+        ("r.wav", "Angry", {"Intensity": "3"}),
+        ("none.wav", "Happy", {}),
+        ("two.wav", "Happy", {"Second emotion": "Sad, Angry"}),
+    ]
+    least = [{"audio": "c.wav", "id": 1, "second_emotion": "Sad", "mood": "Happy", "intensity": 2}]
+    (row,) = read_bytes(json.dumps(least).encode(), "min.json").rows
+    assert (row.emotion, dict(row.extra)) == ("Happy", {"second_emotion": "Sad", "intensity": "2"})
+
+
 def test_label_studios_cleaned_names_find_their_file() -> None:
     found = FileIndex(["intervju #3.wav"]).find("/data/upload/1/aa86fe77-intervju_3.wav")
     assert isinstance(found, FileMatch)

@@ -55,7 +55,7 @@ def test_what_somebody_labelled_goes_here_and_elsewhere_and_the_emotion_stays(
     assert b"her voice" in files(tmp_path / "copy")
     text = delete_mine(services, GUEST, " guest ")
     assert "2 events" in text
-    assert "1 recording gone" in text
+    assert "1 recording was deleted" in text
     replica.round()
     for folder in (services.home, tmp_path / "copy"):
         left = files(folder)

@@ -12,6 +12,7 @@ from label_store.corpus_rows import TableQuery
 from label_store.event import LabelEvent
 from ser_core.audio import to_wav_bytes
 from tests.ui.conftest import voice
+from ui import language
 from ui.calls import UNEXPECTED
 from ui.clip_cache import ClipCache
 from ui.corpus.adjudication import Adjudication
@@ -113,6 +114,24 @@ def test_a_decision_carries_a_second_emotion_and_an_intensity(
     (label,) = consensus(work.services.store).labels
     assert label.distribution == pytest.approx({"fear": 0.7, "joy": 0.3})
     assert (label.second_emotion, label.intensity) == ("joy", 2)
+
+
+def test_undo_says_what_it_takes_back(work: Adjudication) -> None:
+    decided(work, EVE, "s", ticket(work), "fear", (), "joy|2")
+    told = text(undone(work, EVE, "s", ()))
+    assert "fear with joy, intensity 2 undone, the clip is open again." in told
+    assert consensus(work.services.store).labels == ()
+    decided(work, EVE, "s", ticket(work), "fear", ())
+    assert ": undone, the clip is open again." in text(undone(work, EVE, "s", ()))
+
+
+def test_undo_is_told_in_the_language_of_the_request(
+    work: Adjudication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(work, EVE, "s", ticket(work), "fear", (), "joy|2")
+    monkeypatch.setattr(language, "current", lambda: "de")
+    told = text(undone(work, EVE, "s", ()))
+    assert "Angst mit Freude, Stärke 2 zurückgenommen, die Aufnahme ist wieder offen." in told
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_segments_go_out_as_time_lines_and_come_back_corrected(
         )
     )  # fmt: skip
     path, lacks = exported(service, ADA, kind)
-    assert lacks == timelines.FORMATS[kind].loses
+    assert lacks == (timelines.FORMATS[kind].loses,)
     made, text, _ = previewed(service, ADA, path)
     assert made is None, text  # nothing to change
     assert "refused" not in text
