@@ -24,6 +24,7 @@ from ui.corpus import html as corpus_html
 from ui.label import html as label_html
 from ui.label.candidates import QueueKnowledge
 from ui.language import PIECE, TABLES
+from ui.segments import wave_html
 from ui.services import AppSettings, Services
 from ui.theme import HERE, SAYS
 
@@ -158,7 +159,7 @@ def test_what_annotators_and_reviewers_are_told_is_in_their_language(
     )  # fmt: skip
     row = CorpusRow("a b.wav", "joy", "mine", "ab" * 32)
     table = corpus_html.table(TablePage((row,), 0, 1, 1), TableQuery(), {})
-    for text in (label_html.known(known, scoring=True), label_html.WAVE, table,
+    for text in (label_html.known(known, scoring=True), wave_html("label"), table,
                  page_html.status("Saved: 2 clips marked as gold.", "done")):  # fmt: skip
         told = language.localised(text)
         words = re.sub(r"<[^>]*>", " ", told).split()

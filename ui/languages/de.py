@@ -866,4 +866,10 @@ TEXTS: dict[str, str] = {
     "A training run on {host}": "Ein Trainingslauf auf {host}",
     "Only people who may train can start, stop, promote or roll back.": "Starten, anhalten, befördern und zurücknehmen kann nur, wer trainieren darf.",
     "Only people who may train can start, stop, promote or roll back. {reason}": "Starten, anhalten, befördern und zurücknehmen kann nur, wer trainieren darf. {reason}",
+    "Kept as a suggestion, #{number}: {emotion}, {start}–{end} s.": "Als Vorschlag behalten, Nr. {number}: {emotion}, {start}–{end} s.",
+    "The segment that you moved was changed elsewhere in the meantime. Nothing was saved; listen again, then choose.": "Der verschobene Abschnitt wurde inzwischen anderswo geändert. Nichts wurde gespeichert; hören Sie noch einmal, dann wählen Sie.",
+    "Segment": "Abschnitt",
+    "Segment starts here": "Abschnitt beginnt hier",
+    "Segment ends here": "Abschnitt endet hier",
+    "Drag on the wave to label a part of the clip; without one, the emotion is the whole clip's.": "Ziehen Sie auf der Welle, um einen Teil der Aufnahme zu annotieren; ohne ihn gilt die Emotion der ganzen Aufnahme.",
 }

@@ -866,4 +866,10 @@ TEXTS: dict[str, str] = {
     "A training run on {host}": "Trening na {host}",
     "Only people who may train can start, stop, promote or roll back.": "Uruchamiać, zatrzymywać, awansować i cofać mogą tylko osoby z prawem trenowania.",
     "Only people who may train can start, stop, promote or roll back. {reason}": "Uruchamiać, zatrzymywać, awansować i cofać mogą tylko osoby z prawem trenowania. {reason}",
+    "Kept as a suggestion, #{number}: {emotion}, {start}–{end} s.": "Zachowano jako propozycję nr {number}: {emotion}, {start}–{end} s.",
+    "The segment that you moved was changed elsewhere in the meantime. Nothing was saved; listen again, then choose.": "Przesunięty fragment zmieniono w międzyczasie gdzie indziej. Nic nie zapisano; posłuchaj jeszcze raz i wybierz.",
+    "Segment": "Fragment",
+    "Segment starts here": "Fragment zaczyna się tutaj",
+    "Segment ends here": "Fragment kończy się tutaj",
+    "Drag on the wave to label a part of the clip; without one, the emotion is the whole clip's.": "Przeciągnij po fali, aby oznaczyć część nagrania; bez niej emocja dotyczy całego nagrania.",
 }
