@@ -27,6 +27,8 @@ window.serSegments = (() => {
   const rate = () => window.serPage.recall("rate", 1);
   /* A letter that somebody gave to an emotion is not the segment's any more. */
   const is = (event, code) => event.code === code && window.serPage.codeOf(code) === code;
+  /* Whether there are no keys at hand. */
+  const touched = matchMedia("(pointer: coarse)").matches;
   /* Where the last step was a mouse click, as on the tab itself, Tab is the segments'; one that somebody
      reached with the keyboard stays the page's. */
   let byMouse = false;
@@ -61,7 +63,7 @@ window.serSegments = (() => {
         edge === "start"
           ? say("Segment {start}–{end} s, start edge.", { start: clock(chosen.start), end: clock(chosen.end) })
           : say("Segment {start}–{end} s, end edge.", { start: clock(chosen.start), end: clock(chosen.end) }),
-        chosen.serSuggested
+        touched ? say("Choose the emotion that you hear in it.") : chosen.serSuggested
           ? say("Enter takes {emotion}; a digit labels it, Tab goes on.", { emotion: say(chosen.serSuggested) })
           : say("A digit labels it, Tab goes on."),
         left,

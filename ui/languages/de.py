@@ -872,4 +872,5 @@ TEXTS: dict[str, str] = {
     "Segment starts here": "Abschnitt beginnt hier",
     "Segment ends here": "Abschnitt endet hier",
     "Drag on the wave to label a part of the clip; without one, the emotion is the whole clip's.": "Ziehen Sie auf der Welle, um einen Teil der Aufnahme zu annotieren; ohne ihn gilt die Emotion der ganzen Aufnahme.",
+    "Choose the emotion that you hear in it.": "Wählen Sie die Emotion, die Sie darin hören.",
 }

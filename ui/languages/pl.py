@@ -872,4 +872,5 @@ TEXTS: dict[str, str] = {
     "Segment starts here": "Fragment zaczyna się tutaj",
     "Segment ends here": "Fragment kończy się tutaj",
     "Drag on the wave to label a part of the clip; without one, the emotion is the whole clip's.": "Przeciągnij po fali, aby oznaczyć część nagrania; bez niej emocja dotyczy całego nagrania.",
+    "Choose the emotion that you hear in it.": "Wybierz emocję, którą w nim słyszysz.",
 }
