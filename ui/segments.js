@@ -221,6 +221,8 @@ window.serSegments = (() => {
         Object.assign(region, { serEmotion: "", serSuggested: "", serReplaces: null });
         drafts.push(region);
         choose(region);
+        edited();
+        play(region.start, region.end);
       });
       regions.on("region-updated", (region) => {
         if (!wave.serReady) return;

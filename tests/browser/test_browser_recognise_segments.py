@@ -120,6 +120,9 @@ def test_a_segment_is_dragged_nudged_labelled_moved_removed_and_taken_back(
 
     # A button labels what is chosen, too; one is removed and comes back.
     drag(page, 0.6, 0.8)
+    page.keyboard.press("u")
+    page.wait_for_selector("#recognise-wave[data-drafts='0']", timeout=PATIENCE)
+    drag(page, 0.6, 0.8)
     page.click("#choose-fear")
     said(page, 7)
     assert [one[2] for one in labelled(page)] == ["sadness", "fear"]
