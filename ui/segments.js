@@ -97,7 +97,11 @@ window.serSegments = (() => {
     };
     const add = (start, end, emotion, more = {}) => {
       const text = emotion || (more.suggested ? `${more.suggested}?` : "");
+      /* The plugin tells of this region as of one that was dragged; it is none. */
+      const ready = wave.serReady;
+      wave.serReady = false;
       const region = regions.addRegion({ start, end, color: tint(emotion, 25), content: text, minLength: 0.05 });
+      wave.serReady = ready;
       Object.assign(region, { serEmotion: emotion, serSuggested: more.suggested || "", serReplaces: more.replaces || null, serSaved: emotion ? [start, end] : null });
       if (!emotion) drafts.push(region);
       paint(region);
