@@ -231,7 +231,14 @@ class LabelStore:
             )
 
     def withdraw(
-        self, annotator: str, clip: str, start: float, end: float, *, session: str = ""
+        self,
+        annotator: str,
+        clip: str,
+        start: float,
+        end: float,
+        *,
+        session: str = "",
+        reason: str = "",
     ) -> list[Saved]:
         """Take back what an annotator said of one segment of a clip, whenever that was.
 
@@ -240,6 +247,7 @@ class LabelStore:
             clip: the clip's key.
             start, end: seconds, as they were saved.
             session: the session in which it happens.
+            reason: why; "" = not said.
 
         Raises:
             NothingToUndoError: no label of theirs stands there.
@@ -269,6 +277,7 @@ class LabelStore:
                         file_name=entry.file_name,
                         corpus=entry.corpus,
                         target=entry.event_id,
+                        reason=reason,
                     )
                 )
                 for entry in reversed(standing)

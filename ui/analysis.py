@@ -31,12 +31,14 @@ class CurrentClip:
         sha256: of the bytes that were analysed; a correction goes to these or to none.
         name: as the person calls it.
         prediction: what the model predicted, as JSON.
+        outline: its waveform as `figures.outline` gives it; b"" = unknown.
     """
 
     path: str
     sha256: str
     name: str
     prediction: dict[str, Any] = field(repr=False)
+    outline: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,16 @@ def analyse(
     Raises:
         SerError: the clip can't be used; the message is fit for the page.
     """
+    from ui.figures import outline
+
     recognizer = recognizer or services.serving.recognizer
     with services.long_clips.clip() as turns:
         clip, prediction = _predicted(services, path, recognizer, turns, progress)
         with turns.preparing():
             figure = draw(recognizer, clip, prediction)
-    held = CurrentClip(str(path), clip.sha256, clip.name, prediction.to_json())
+    held = CurrentClip(
+        str(path), clip.sha256, clip.name, prediction.to_json(), outline(figure)
+    )  # fmt: skip
     return Analysis(held, prediction, figure)
 
 
@@ -149,9 +155,14 @@ def draw(recognizer: Recognizer, clip: Audio, prediction: Prediction) -> go.Figu
 
 
 def keep(
-    services: Services, held: CurrentClip | None, emotion: str, who: Annotator, session: str
+    services: Services,
+    held: CurrentClip | None,
+    emotion: str,
+    who: Annotator,
+    session: str,
+    segment: tuple[float, float] | None = None,
 ) -> Saved:
-    """Keep a person's emotion for the clip, and the clip's bytes with it.
+    """Keep a person's emotion for the clip or a part of it, and the clip's bytes with it.
 
     Args:
         services: the store.
@@ -159,6 +170,7 @@ def keep(
         emotion: what the person hears.
         who: from ``Identity.annotator``, asked for this very request.
         session: the session.
+        segment: start and end in seconds of what the emotion is for; None = the whole clip.
 
     Raises:
         PageError: there is no clip, it has gone, or the person may not.
@@ -172,11 +184,14 @@ def keep(
     if held is None:
         raise PageError("There is no clip to label yet. Upload or record one first.")
     data = bytes_of(held)
-    predicted = held.prediction
+    # The prediction is for the whole clip, so it is not stored with a segment.
+    predicted = held.prediction if segment is None else {}
     if not who.may_write:
+        what = emotion if segment is None else f"{emotion} {segment}"
+        seconds = held.prediction.get("seconds", 0.0)
         services.suggestion_limits.take(
-            session, held.sha256, emotion, seconds=predicted.get("seconds", 0.0), size=len(data)
-        )
+            session, held.sha256, what, seconds=seconds, size=len(data)
+        )  # fmt: skip
     event = LabelEvent(
         action="label" if who.may_write else "suggest",
         annotator=who.name,
@@ -184,10 +199,12 @@ def keep(
         session=session,
         file_name=storable(held.name),
         emotion=canonical(emotion),
-        prediction=predicted["emotion"] or "",
-        probabilities=predicted["probabilities"],
-        model_version=predicted["model"]["version"],
-        prediction_visible=True,
+        prediction=predicted.get("emotion") or "",
+        probabilities=predicted.get("probabilities"),
+        model_version=predicted.get("model", {}).get("version", ""),
+        prediction_visible=bool(predicted),
+        start=segment[0] if segment else None,
+        end=segment[1] if segment else None,
     )
     return services.store.append(event)
 

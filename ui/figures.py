@@ -195,6 +195,18 @@ def in_readers_language(figure: go.Figure | None) -> go.Figure | None:
     return shown
 
 
+def outline(figure: go.Figure) -> bytes:
+    """Return the waveform of a clip's figure as loudness over time, 0 to 255, the loudest is 255.
+
+    Args:
+        figure: from `clip_figure`.
+    """
+    wave = np.abs(np.asarray(figure.data[0].y, np.float32))
+    return (
+        np.rint(wave * (255 / max(float(wave.max(initial=0.0)), 1e-6))).astype(np.uint8).tobytes()
+    )
+
+
 def with_heat(figure: go.Figure, heat: HeatMap) -> go.Figure:
     """Return a copy of a clip's figure with where the model looked laid over its spectrogram.
 

@@ -70,6 +70,9 @@
   document.addEventListener("error", (event) => {
     const sound = event.target;
     if (!(sound instanceof HTMLMediaElement) || !sound.getAttribute("src")) return;
+    if (!window.serPlayback.mends(sound, () => tellUnplayable(sound))) tellUnplayable(sound);
+  }, true);
+  const tellUnplayable = (sound) => {
     sound.classList.add("unplayable");
     if (sound.nextElementSibling?.matches(".player-error")) return;
     const note = document.createElement("p");
@@ -77,7 +80,7 @@
     note.setAttribute("role", "alert");
     note.textContent = unplayable(sound.error?.code);
     sound.after(note);
-  }, true);
+  };
   document.addEventListener("loadstart", (event) => {
     const sound = event.target;
     if (!sound.classList?.contains("unplayable")) return;

@@ -49,6 +49,7 @@ from ui.recognise import batch
 from ui.recognise import tab as recognise_tab
 from ui.robustness.session import Cell, Sweep
 from ui.robustness.tab import heat_map
+from ui.segments import wave_html
 from ui.services import AppSettings, Services
 from ui.theme import HERE, SAYS
 
@@ -399,7 +400,7 @@ def test_what_annotators_and_reviewers_are_told_is_in_their_language(
     )  # fmt: skip
     row = CorpusRow("a b.wav", "joy", "mine", "ab" * 32)
     rows = corpus_html.table(TablePage((row,), 0, 1, 1), TableQuery(), {})
-    for text in (label_html.known(known, scoring=True), label_html.WAVE, rows,
+    for text in (label_html.known(known, scoring=True), wave_html("label"), rows,
                  page_html.status("Saved: 2 clips marked as gold.", "done")):  # fmt: skip
         told = language.localised(text)
         words = re.sub(r"<[^>]*>", " ", told).split()

@@ -9,6 +9,7 @@ from ui.clip_cache import PreparedClip
 from ui.errors import PageError
 from ui.label.practice import PracticeNote
 from ui.language import say
+from ui.segments import Segment
 
 NO_CLIP = "There is no clip to label. Nothing was saved."
 STALE = "That key press was for a clip that is no longer on the page. Nothing was saved for it."
@@ -16,15 +17,6 @@ STALE = "That key press was for a clip that is no longer on the page. Nothing wa
 
 class StaleDecisionError(PageError):
     """A key came for a clip that is not the one displayed."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A stretch of a clip that the annotator labelled, in seconds."""
-
-    start: float
-    end: float
-    emotion: str
 
 
 @dataclass(frozen=True)

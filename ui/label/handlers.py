@@ -19,6 +19,7 @@ from ui.label.references import reference
 from ui.label.session import LabelSession
 from ui.mixed import said_beside
 from ui.page_html import counted
+from ui.segments import Span, spans
 
 
 def decider(
@@ -179,10 +180,7 @@ def leaver(labelling: LabelSession) -> Callable[..., Any]:
     return leave
 
 
-Stretch = tuple[float, float]
-
-
-def parsed(ticket: str) -> tuple[str, int | None, Stretch | None, Stretch | None]:
+def parsed(ticket: str) -> tuple[str, int | None, Span | None, Span | None]:
     """Return the ticket, the milliseconds measured, the chosen segment and the one it replaces.
 
     >>> parsed("ab:cd|120"), parsed("ab:|")
@@ -192,12 +190,4 @@ def parsed(ticket: str) -> tuple[str, int | None, Stretch | None, Stretch | None
     """
     item, spent, *rest = [*(ticket or "").split("|"), *[""] * 5][:6]
     measured = min(int(spent), 86_400_000) if spent.isdecimal() and len(spent) < 12 else None
-    return item, measured, _stretch(rest[:2]), _stretch(rest[2:])
-
-
-def _stretch(given: list[str]) -> Stretch | None:
-    try:
-        start, end = (float(text) for text in given)
-    except ValueError:  # none is chosen: the decision is for the whole clip
-        return None
-    return start, end
+    return item, measured, *spans(rest)

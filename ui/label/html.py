@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from html import escape
 
@@ -11,11 +10,12 @@ from label_store.out_of_fold import COMMAND
 from label_store.queue import QueueProgress
 from ser_core.emotions import EMOTIONS
 from ui.label.candidates import NEEDS_MODEL, QueueKnowledge
-from ui.label.displayed import DisplayedClip, Segment
+from ui.label.displayed import DisplayedClip
 from ui.label.practice import note_html
 from ui.language import say
 from ui.mixed import in_words
 from ui.page_html import bars, percent, swatch
+from ui.segments import Segment, as_attribute
 
 KEYS: tuple[tuple[str, str], ...] = (
     ("1 – 9", "choose the emotion with that digit, also on the number pad"),
@@ -76,24 +76,10 @@ WAITING = (
 )
 """What stands there until the first answer; keys begin to count with the card that follows."""
 
-WAVE = (
-    '<div id="label-wave" role="group" aria-label="Segments: drag on the waveform"></div>'
-    '<div class="wave-tools" hidden>'
-    '<span>Speed <button type="button" data-wave="slower" aria-label="Slower">−</button>'
-    '<output id="label-rate">1×</output>'
-    '<button type="button" data-wave="faster" aria-label="Faster">+</button></span>'
-    '<span>Zoom <button type="button" data-wave="out" aria-label="Zoom out">−</button>'
-    '<output id="label-zoom">1×</output>'
-    '<button type="button" data-wave="in" aria-label="Zoom in">+</button></span></div>'
-    '<p id="label-segment" class="hint" role="status"></p>'
-)
-"""Where segments are drawn; filled by segments.js for each clip."""
-
 
 def suggested(ticket: str, segments: Sequence[Segment]) -> str:
     """Return suggested segments as segments.js reads them."""
-    found = json.dumps([[one.start, one.end, one.emotion] for one in segments])
-    return f'<div data-for="{escape(ticket)}" data-regions="{escape(found)}"></div>'
+    return f'<div data-for="{escape(ticket)}" data-regions="{as_attribute(segments)}"></div>'
 
 
 SHUT = '<div class="welcome"><h2>No clip can be shown</h2>The message below says why.</div>'
@@ -150,7 +136,7 @@ def card(shown: DisplayedClip, notice: str = "") -> str:
     title = escape(shown.title)
     lines = [
         f'<section class="clip-card" data-ticket="{escape(shown.ticket)}" '
-        f'data-predicted="{_predicted(shown)}" data-segments="{escape(_segments(shown))}" '
+        f'data-predicted="{_predicted(shown)}" data-segments="{as_attribute(shown.segments)}" '
         'aria-label="The clip to label">',
         f'<p class="clip-name" translate="no">{title}</p>',
         f'<p class="file">{escape(" · ".join(fact for fact in facts if fact))}</p>',
@@ -187,10 +173,6 @@ def _trouble(shown: DisplayedClip) -> str:
 def _predicted(shown: DisplayedClip) -> str:
     prediction = shown.ready.prediction
     return escape(prediction["emotion"] or "") if prediction and not shown.blind else ""
-
-
-def _segments(shown: DisplayedClip) -> str:
-    return json.dumps([[one.start, one.end, one.emotion] for one in shown.segments])
 
 
 def _sound(shown: DisplayedClip) -> str:

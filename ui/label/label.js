@@ -91,7 +91,7 @@
       const now = card();
       if (!now) return "";
       const since = Number(now.dataset.since || 0);
-      return `${now.dataset.ticket}|${since ? Math.round(performance.now() - since) : ""}${window.serSegments.chosen()}`;
+      return `${now.dataset.ticket}|${since ? Math.round(performance.now() - since) : ""}${window.serSegments.label.chosen()}`;
     },
   };
 
@@ -142,7 +142,7 @@
     else if (keyed.test(code) && !state()) notYet();
     else if (keyed.test(code) && !target(code)) early.push({ code, state: state() });
     else if (code === "Enter") {
-      const suggested = window.serSegments.suggestion();
+      const suggested = window.serSegments.label.suggestion();
       press(suggested ? `label-choose-${suggested}` : "label-confirm");
     }
     else if (event.code === "Space" && sound()) sound().paused ? sound().play() : sound().pause();

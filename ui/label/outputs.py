@@ -19,6 +19,7 @@ from ui.label.references import reference_emotions
 from ui.label.session import NOTHING_LEFT, PRACTICE, LabelSession
 from ui.language import say
 from ui.mixed import in_words, undone_in_words
+from ui.segments import sentence
 
 ASK = "Listen, then press the digit of the emotion you hear."
 PRACTISE = "Practice: choose the emotion you hear. Nothing is saved."
@@ -27,7 +28,6 @@ CHANGED = (
     "Somebody changed this clip in the meantime. Nothing was saved; listen again, then decide."
 )
 SAVED = "Saved #{number}: {emotion}."
-SAVED_SEGMENT = "Saved #{number}: {emotion}, {start}–{end} s."
 KEPT = "Kept as a suggestion, #{number}: {emotion}."
 
 
@@ -123,10 +123,7 @@ def _told(saved: Saved, choice: LabelDecision) -> str:
     event, number = saved.event, saved.number
     what = in_words(event.emotion, event.second_emotion, event.intensity)
     if choice.segment is not None:
-        start, end = (f"{seconds:.2f}" for seconds in choice.segment)
-        return say(
-            SAVED_SEGMENT, number=number, emotion=what or say("removed"), start=start, end=end
-        )
+        return sentence(saved, what or say("removed"), choice.segment)
     if not what:
         return say("Saved #{number}: skipped.", number=number)
     return say(KEPT if event.action == "suggest" else SAVED, number=number, emotion=what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,6 @@ import numpy as np
 from label_store.candidate import QueueSettings
 from label_store.errors import NothingToUndoError
 from label_store.event import LabelEvent, Saved
-from label_store.event_rows import JournalEntry
 from label_store.fold import WHOLE
 from label_store.queue import LabelQueue, QueueProgress
 from label_store.queue import Ticket as QueueTicket
@@ -30,7 +29,6 @@ from ui.label.displayed import (
     STALE,
     DisplayedClip,
     LabelDecision,
-    Segment,
     Session,
     StaleDecisionError,
 )
@@ -38,6 +36,7 @@ from ui.label.practice import ROUND, PracticeNote, PracticeRound
 from ui.label.suggested import suggested_segments
 from ui.language import say
 from ui.mixed import check_mixed, in_words
+from ui.segments import Segment, check_segment, labelled
 from ui.services import Services
 
 DECISIONS = frozenset({"label", "skip"})
@@ -57,6 +56,8 @@ PRACTISED = "Practice, not saved: {chosen}. The model predicts {predicted}."
 
 PRACTICE = "practice"
 """Why an example is shown: to try the keys, with nothing saved."""
+
+NO_EMOTION = "Choose an emotion for the segment, or let it go with Esc."
 
 NOTHING_LEFT = "Nothing is left to label here."
 
@@ -257,7 +258,7 @@ class LabelSession:
             mine=mine.emotion if mine else "",
             second=mine.second_emotion if mine else "",
             intensity=int(mine.intensity) if mine and mine.intensity else None,
-            segments=_segments(view.annotations, who.name),
+            segments=labelled(view.annotations, who.name),
             started=before.started if before else self._clock(),
             practice=note,
         )
@@ -368,7 +369,9 @@ class LabelSession:
             if choice.action != "skip" and not shown.ready.sound:
                 raise PageError("This clip can't be played, so no label is taken. Skip it.")
             if choice.segment is not None:
-                check_segment(choice, shown.ready.seconds)
+                if choice.action != "label":
+                    raise PageError(NO_EMOTION)
+                check_segment(choice.segment, shown.ready.seconds)
             event = self._event(who, session, shown, choice)
             store = self.services.store
             if not who.may_write:
@@ -560,34 +563,6 @@ def _named(source: Source) -> str:
     return source.name if problem(source.name) is None else storable(source.name)
 
 
-def check_segment(choice: LabelDecision, seconds: float) -> None:
-    """Refuse a segment that is outside the clip, or has no label.
-
-    Raises:
-        PageError: the segment lies outside the clip, is empty, or was to be skipped.
-    """
-    start, end = choice.segment or (0.0, 0.0)
-    if choice.action != "label":
-        raise PageError("Choose an emotion for the segment, or let it go with Esc.")
-    if not 0 <= start < end or (seconds and end > seconds + 0.1):
-        raise PageError(
-            f"The segment from {start:.2f} to {end:.2f} s is not inside the clip, which is "
-            f"{seconds:.2f} s long. Nothing was saved."
-        )
-
-
 def _overlap(one: Segment, other: Segment) -> bool:
     shared = min(one.end, other.end) - max(one.start, other.start)
     return shared > 0.5 * min(one.end - one.start, other.end - other.start)
-
-
-def _segments(
-    annotations: Mapping[tuple[str, str], Mapping[str, JournalEntry]], annotator: str
-) -> tuple[Segment, ...]:
-    """Return what an annotator labelled of a clip but the whole of it, in order of time."""
-    found = [
-        Segment(float(start), float(end), by[annotator].emotion)
-        for (start, end), by in annotations.items()
-        if start and end and annotator in by
-    ]
-    return tuple(sorted(found, key=lambda one: (one.start, one.end)))

@@ -9,7 +9,7 @@ from typing import Any
 from ser_core.errors import SerError
 from ui.clip_cache import PreparedClip
 from ui.errors import PageError
-from ui.label.displayed import Segment
+from ui.segments import Segment
 
 RATE = 16_000
 SHORTEST = 0.3

@@ -15,6 +15,7 @@ from ui.emotion_buttons import emotion_buttons
 from ui.label import guidelines_panel, handlers, html, offline_endpoints
 from ui.label.session import LabelSession
 from ui.mixed import bar
+from ui.segments import wave_html
 from ui.services import Services
 
 CANNOT_TELL = "can't tell"
@@ -80,7 +81,7 @@ def build(services: Services) -> None:
             if services.identity.mode != "local":
                 gr.HTML(page_html.CONSENT)
             status = gr.HTML(page_html.status(""), elem_id="label-saved")
-            gr.HTML(html.WAVE, elem_id="label-wave-holder")
+            gr.HTML(wave_html("label"), elem_id="label-wave-holder")
             suggest = gr.Button(
                 "Suggest segments", size="sm", elem_id="label-suggest", elem_classes="key-KeyM"
             )

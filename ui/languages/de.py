@@ -1336,4 +1336,11 @@ TEXTS: dict[str, str] = {
     "The recipe makes the clip louder than numbers go; use less gain.": "Das Rezept macht die Aufnahme lauter, als Zahlen reichen; nehmen Sie weniger Pegel.",
     "“{name}” needs a folder of recordings, and none was given.": "„{name}“ braucht einen Ordner mit Aufnahmen, und es gibt keinen.",
     "There is no sound to augment: the clip has no samples.": "Es gibt keinen Ton zum Verändern: Die Aufnahme ist leer.",
+    "Kept as a suggestion, #{number}: {emotion}, {start}–{end} s.": "Als Vorschlag behalten, Nr. {number}: {emotion}, {start}–{end} s.",
+    "The segment that you moved was changed elsewhere in the meantime. Nothing was saved; listen again, then choose.": "Der verschobene Abschnitt wurde inzwischen anderswo geändert. Nichts wurde gespeichert; hören Sie noch einmal, dann wählen Sie.",
+    "Segment": "Abschnitt",
+    "Segment starts here": "Abschnitt beginnt hier",
+    "Segment ends here": "Abschnitt endet hier",
+    "Drag on the wave to label a part of the clip; without one, the emotion is the whole clip's.": "Ziehen Sie auf der Welle, um einen Teil der Aufnahme zu annotieren; ohne ihn gilt die Emotion der ganzen Aufnahme.",
+    "Choose the emotion that you hear in it.": "Wählen Sie die Emotion, die Sie darin hören.",
 }

@@ -1336,4 +1336,11 @@ TEXTS: dict[str, str] = {
     "The recipe makes the clip louder than numbers go; use less gain.": "Przepis pogłaśnia nagranie ponad zakres liczb; zmniejsz wzmocnienie.",
     "“{name}” needs a folder of recordings, and none was given.": "„{name}” wymaga folderu z nagraniami, a żadnego nie podano.",
     "There is no sound to augment: the clip has no samples.": "Nie ma dźwięku do zmiany: nagranie jest puste.",
+    "Kept as a suggestion, #{number}: {emotion}, {start}–{end} s.": "Zachowano jako propozycję nr {number}: {emotion}, {start}–{end} s.",
+    "The segment that you moved was changed elsewhere in the meantime. Nothing was saved; listen again, then choose.": "Przesunięty fragment zmieniono w międzyczasie gdzie indziej. Nic nie zapisano; posłuchaj jeszcze raz i wybierz.",
+    "Segment": "Fragment",
+    "Segment starts here": "Fragment zaczyna się tutaj",
+    "Segment ends here": "Fragment kończy się tutaj",
+    "Drag on the wave to label a part of the clip; without one, the emotion is the whole clip's.": "Przeciągnij po fali, aby oznaczyć część nagrania; bez niej emocja dotyczy całego nagrania.",
+    "Choose the emotion that you hear in it.": "Wybierz emocję, którą w nim słyszysz.",
 }

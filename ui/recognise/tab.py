@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from ui.errors import PageError
 from ui.language import fixed, fixed_in_each, say, translated
 from ui.recognise import batch, over_time, session, sharing
 from ui.recognise.gradcam import GradCamCache
-from ui.recognise.session import Correction
+from ui.recognise.session import Chosen, Correction
+from ui.segments import wave_html
 from ui.services import CLIPS_AT_ONCE, Services
 
 Asked = tuple[str, str | None]
@@ -68,6 +70,10 @@ def build(services: Services) -> None:
                     )
                     undo = gr.Button(fixed("Undo"), size="sm", visible=False, scale=0, min_width=96,
                                      elem_id="undo", elem_classes="key-KeyU")  # fmt: skip
+                wave = gr.HTML(wave_html("recognise", ready=True), elem_id="recognise-wave-holder")
+                parted = gr.HTML(elem_id="recognise-segments", elem_classes="unseen")
+                remove = gr.Button("Remove segment", elem_id="recognise-remove",
+                                   elem_classes="unseen")  # fmt: skip
         with gr.Column(scale=6, min_width=300, elem_id="recognise-right"):
             card = gr.HTML(fixed(page_html.WELCOME), elem_id="answer")
             plot = gr.Plot(
@@ -93,8 +99,8 @@ def build(services: Services) -> None:
     voice = own_voice_panel.build(services, "recognise")
     several, files = batch.build(services)
     shown_clip = gr.Textbox(visible=False)
-    corrected = [saved, undo, *chosen.values()]
-    shown = [held, card, right, below, plot, over, where, as_json, as_csv, *corrected, sound]
+    corrected = [saved, undo, parted, *chosen.values()]
+    shown = [held, card, right, below, plot, over, where, as_json, as_csv, wave, *corrected, sound]
 
     model = model_choice.asked()
 
@@ -104,11 +110,14 @@ def build(services: Services) -> None:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
-        yield _outputs(services, None, path, len(shown))
+        yield _waiting(None, path, len(shown))
         if path is not None:
             asked = (model, request.session_hash)
             found = _analysed(services, looks, path, asked, progress)
-            yield _outputs(services, found, path, len(shown))
+            if isinstance(found, Analysis):
+                yield _answer(services, found, path, request)
+            else:
+                yield _waiting(found, path, len(shown))
 
     def again(
         path: str | None,
@@ -141,15 +150,16 @@ def build(services: Services) -> None:
         **options,
     )
     model_choice.line_of_page().select(switched, sound, shown, show_progress_on=card, **options)
-    sound.clear(lambda: _outputs(services, None, None, len(shown)), None, shown, queue=False,
+    sound.clear(lambda: _waiting(None, None, len(shown)), None, shown, queue=False,
                 api_visibility="private")  # fmt: skip
     for button, path in zip(picks, examples, strict=True):
         button.click(
             lambda path=str(path): path, None, sound, api_visibility="private", queue=False
         ).success(judge, [sound, model], shown, show_progress_on=card, **options)
     for emotion, button in chosen.items():
-        button.click(_corrector(services, emotion), [shown_clip, held], corrected, js=SHOWN_CLIP,
+        button.click(_corrector(services, emotion), [shown_clip, held], corrected, js=CHOSEN,
                      **WRITES)  # fmt: skip
+    remove.click(_remover(services), [shown_clip, held], corrected, js=CHOSEN, **WRITES)
     undo.click(_undoer(services), held, corrected, **WRITES)
     parts.click(_sender(services), held, None, **WRITES).success(
         None, None, None, js=TO_LABEL, api_visibility="private"
@@ -180,10 +190,9 @@ WRITES: dict[str, Any] = {
 IN_ADDRESS = "() => [location.hash.startsWith('#result=') ? location.hash.slice(8) : '']"
 """Brings the result that a shared link carries."""
 
-SHOWN_CLIP = (
-    "(_, ...rest) => [document.querySelector('#answer [data-clip]')?.dataset.clip ?? '', ...rest]"
-)
-"""Brings the hash of the clip whose answer is on the page at this very key press."""
+CHOSEN = "(_, ...rest) => [window.serSegments.recognise.ticket(), ...rest]"
+"""Brings the hash of the clip whose answer is on the page at this very key press, and the segment
+that is chosen."""
 
 TO_LABEL = "() => window.serPage.visit('label')"
 TO_TOP = "(...given) => (document.getElementById('clip')?.scrollIntoView({block: 'center'}), given)"
@@ -237,21 +246,24 @@ def _analysed(
         return str(error)
 
 
-def _outputs(
-    services: Services, found: Analysis | str | None, path: str | None, count: int
-) -> tuple[Any, ...]:
-    """Return what the page shows: nothing yet, a sentence on what was wrong, or the answer."""
-    if not isinstance(found, Analysis):
-        waiting = f'<div class="welcome" role="status">{say("Listening")} …</div>'
-        welcome = say(page_html.WELCOME) if path is None else waiting
-        text = page_html.problem(found) if found else welcome
-        hidden = gr.skip() if path is not None and not found else gr.update(visible=False)
-        return (None, text, *[hidden] * 3, *[gr.skip()] * (count - 5))
-    prediction = found.held.prediction
+def _waiting(problem: str | None, path: str | None, count: int) -> tuple[Any, ...]:
+    """Return what the page shows without an answer: nothing yet, or what was wrong."""
+    waiting = f'<div class="welcome" role="status">{say("Listening")} …</div>'
+    welcome = say(page_html.WELCOME) if path is None else waiting
+    text = page_html.problem(problem) if problem else welcome
+    hidden = gr.skip() if path is not None and not problem else gr.update(visible=False)
+    return (None, text, *[hidden] * 3, *[gr.skip()] * (count - 5))
+
+
+def _answer(services: Services, found: Analysis, path: str, request: gr.Request) -> tuple[Any, ...]:
+    """Return what the page shows of an answer."""
+    held, prediction = found.held, found.held.prediction
+    who = services.identity.annotator(request)
+    stands = session.opened(services, held, who, request.session_hash or "")
     asked = [(say(emotion), emotion) for emotion in prediction["probabilities"]]
     files = downloads.written(services, [prediction])
     return (
-        found.held,
+        held,
         page_html.answer(prediction, over_time.headline(prediction), sharing.link(prediction))
         + page_html.describe(prediction),
         gr.update(visible=True),
@@ -260,7 +272,8 @@ def _outputs(
         gr.update(value=over_time.summary(prediction), visible=prediction["summary"] is not None),
         gr.update(choices=[(say("nothing"), NOTHING), *asked], value=NOTHING),
         *files,
-        *_corrected(Correction(page_html.status(say(ASK))), prediction["emotion"]),
+        gr.update(visible=who.may_write or who.may_suggest),
+        *_corrected(services, replace(stands, status=page_html.status(say(ASK))), held),
         playable_copy(services, path),
     )
 
@@ -277,12 +290,15 @@ def _shared(token: str) -> tuple[Any, Any]:
     return sharing.html(prediction), gr.update(value=summary, visible=bool(summary))
 
 
-def _corrected(found: Correction, predicted: str | None) -> tuple[Any, ...]:
-    """Return status line, Undo, and the buttons: the chosen one marked, else the predicted one."""
+def _corrected(services: Services, found: Correction, held: CurrentClip | None) -> tuple[Any, ...]:
+    """Return status line, Undo, the segments, and the buttons: the chosen one marked, else the
+    predicted one."""
+    predicted = held.prediction["emotion"] if held is not None else None
     marks = {found.emotion: "chosen"} if found.emotion else {predicted: "predicted"}
     return (
         found.status,
         gr.update(visible=found.undoable),
+        session.segments_html(services, held, found.segments),
         *(_choice(emotion, marks.get(emotion)) for emotion in EMOTIONS),
     )
 
@@ -292,25 +308,30 @@ def _choice(emotion: str, mark: str | None) -> Any:
     return gr.update(elem_classes=[*classes, mark] if mark else classes)
 
 
-def _predicted(held: CurrentClip | None) -> str | None:
-    return None if held is None else held.prediction["emotion"]
-
-
 def _corrector(services: Services, emotion: str) -> Callable[..., Any]:
-    def correct(sha: str, held: CurrentClip | None, request: gr.Request) -> tuple[Any, ...]:
+    def correct(ticket: str, held: CurrentClip | None, request: gr.Request) -> tuple[Any, ...]:
         who = services.identity.annotator(request)
-        page = request.session_hash or ""
-        found = session.correct(services, held, sha, emotion, who, page)
-        return _corrected(found, _predicted(held))
+        page, chosen = request.session_hash or "", Chosen.of(ticket)
+        found = session.correct(services, held, chosen, emotion, who, page)
+        return _corrected(services, found, held)
 
     return correct
+
+
+def _remover(services: Services) -> Callable[..., Any]:
+    def remove(ticket: str, held: CurrentClip | None, request: gr.Request) -> tuple[Any, ...]:
+        who = services.identity.annotator(request)
+        page, chosen = request.session_hash or "", Chosen.of(ticket)
+        return _corrected(services, session.remove(services, held, chosen, who, page), held)
+
+    return remove
 
 
 def _undoer(services: Services) -> Callable[..., Any]:
     def undo(held: CurrentClip | None, request: gr.Request) -> tuple[Any, ...]:
         who = services.identity.annotator(request)
         found = session.undo(services, held, who, request.session_hash or "")
-        return _corrected(found, _predicted(held))
+        return _corrected(services, found, held)
 
     return undo
 
