@@ -71,8 +71,15 @@ def int8(data: bytes, clips: Sequence[Samples], specification: Specification) ->
             str(plain), str(prepared), skip_symbolic_shape=True, skip_optimization=True
         )
         kinds = ["Conv", "Gemm", "MatMul"]
-        nodes = [node for node in onnx.load(prepared).graph.node if node.op_type in kinds]
-        kept = [n.name for n in nodes if "/transform/" in n.name or "/classifier/" in n.name]
+        graph = onnx.load(prepared)
+        _transpose_weights(graph)
+        onnx.save(graph, prepared)
+        kept = [
+            node.name
+            for node in graph.graph.node
+            if node.op_type in kinds
+            and any(part in node.name for part in ("/transform/", "/log_mel/", "/classifier/"))
+        ]
         quantize_static(
             str(prepared),
             str(small),
@@ -90,6 +97,27 @@ def int8(data: bytes, clips: Sequence[Samples], specification: Specification) ->
             extra_options={"MatMulConstBOnly": True, "CalibMovingAverage": True},
         )
         return small.read_bytes()
+
+
+def _transpose_weights(model: Any) -> None:
+    """Transpose weights here and not at each call: only what is constant is quantised."""
+    from onnx import numpy_helper
+
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [one for one in graph.node if one.op_type == "Transpose"]:
+        tensor = weights.get(node.input[0])
+        if tensor is None:
+            continue
+        axes = next(list(one.ints) for one in node.attribute if one.name == "perm")
+        values = numpy_helper.to_array(tensor).transpose(axes)
+        held = numpy_helper.from_array(np.ascontiguousarray(values), node.output[0])
+        graph.initializer.append(held)
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    unused = [tensor for tensor in graph.initializer if tensor.name not in used]
+    for tensor in unused:
+        graph.initializer.remove(tensor)
 
 
 class _Clips:

@@ -141,6 +141,21 @@ def test_eight_bits_are_smaller_and_answer_alike(
     assert (found.argmax(axis=1) == right.argmax(axis=1)).mean() >= 0.8
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "megabytes"), [("default", 25), ("encoder", 15)])
+def test_a_shipped_model_in_eight_bits_says_the_same(
+    name: str, megabytes: float, tmp_path: Path
+) -> None:
+    root = Path(__file__).resolve().parents[3]
+    spoken = [audio.load(path, sample_rate=16000) for path in (root / "examples").glob("*.flac")]
+    sounds = [one.samples[:, :24000] for one in spoken]
+    folder = root / "models" / name
+    made = export_onnx(folder, tmp_path / "int8", calibration_clips=sounds)
+    assert made.graph.stat().st_size < megabytes * 1e6
+    found, right = answers(made.graph, sounds), expected(folder, sounds)
+    assert np.abs(found - right).max() < 0.12
+
+
 def test_eight_bits_need_speech(model: Path, tmp_path: Path, capsys: Any) -> None:
     assert main(["export", str(model), str(tmp_path / "out"), "--onnx", "--int8"]) == 1
     assert "--clips" in capsys.readouterr().err
