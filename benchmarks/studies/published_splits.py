@@ -1,10 +1,13 @@
-"""The encoder model's front on splits that others publish, with a head of its own for each.
+"""The encoder as it was pretrained on splits that others publish, with a head of its own for each.
 
-    python -m benchmarks.studies.published_splits --corpora FOLDER [--home DIR] [--model encoder]
+    python -m benchmarks.studies.published_splits --corpora FOLDER [--home DIR]
+        [--encoder openai/whisper-base | --model FOLDER]
         [--list cremad=evar/metadata/cremad.csv] [--folds ravdess=5] [--json FILE]
 
 So that tables of others can be compared: a head is trained on the corpus alone, and on nobody who
-is tested.
+is tested. The encoder is frozen and the head is that of `models/encoder.toml`; --model takes both
+from a checkpoint whose front is frozen too. One whose front learned from these speakers, as that of
+`models/encoder` did, is refused: they would not meet it for the first time.
 
 - ``--list`` takes a corpus' speakers from a file with the columns ``speaker_id,split`` (train,
   valid, test), as EVAR publishes it for CREMA-D (github.com/nttcslab/eval-audio-repr: 63, 9 and 19
@@ -22,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,8 +33,12 @@ from pathlib import Path
 import numpy as np
 
 from ser_core.checkpoints import checkpoint
+from ser_core.checkpoints.calibration import Calibration
 from ser_core.checkpoints.checkpoint import Checkpoint
+from ser_core.checkpoints.model import build
+from ser_core.checkpoints.specification import Specification
 from ser_core.corpora import read
+from ser_core.frontends.encoder import DEFAULT_SOURCE
 from ser_core.home import Home
 from trainer.data.batches import Example, examples
 from trainer.data.decoded import DecodedClips
@@ -40,8 +48,10 @@ from trainer.errors import DataError
 from trainer.evaluation import bootstrap
 from trainer.experiments.out_of_fold_head import head_of, trained_by
 from trainer.lifecycle.gain import fold_of
+from trainer.presets import preset, with_encoder
 from trainer.reporting.tables import ReportTable
 from trainer.settings import Settings
+from trainer.settings_file import read_toml
 from trainer.training.callbacks import Callbacks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,6 +134,36 @@ class Study:
         return row(f"{corpus}, {folds} folds", np.stack(matrices), f"{len(set(owners))} in turn")
 
 
+def frozen(encoder: str) -> Checkpoint:
+    """Return a model around a pretrained encoder by the settings of ``models/encoder.toml``.
+
+    Args:
+        encoder: its name on the Hub, or a local folder.
+    """
+    values = read_toml(ROOT / "models" / "encoder.toml")
+    name = values.pop("preset")
+    settings = with_encoder(preset(name).with_values(values), encoder)
+    emotions = checkpoint.describe(ROOT / "models" / "encoder").specification.emotions
+    specification = Specification(
+        frontend=settings.frontend,
+        frontend_parameters=settings.frontend_arguments(),
+        backbone=settings.backbone,
+        backbone_parameters=dict(settings.backbone_parameters),
+        emotions=emotions,
+        seconds=settings.seconds,
+        trim_silence=settings.trim_silence,
+        normalisation={"kind": settings.normalisation},
+        name=Path(encoder).name,
+        version="frozen",
+    )
+    model = build(specification)
+    specification = dataclasses.replace(
+        specification, frontend_parameters=model.frontend.parameters_json()
+    )
+    metrics = {"settings": settings.to_json()}
+    return Checkpoint(Path(encoder), model, specification, Calibration(), metrics, "")
+
+
 def row(name: str, matrices: bootstrap.IntArray, people: str) -> tuple[str, ...]:
     """Return a row: accuracy and UAR, of several confusions their mean."""
     held = matrices if matrices.ndim == 3 else matrices[None]
@@ -157,12 +197,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpora", type=Path, required=True)
     parser.add_argument("--home", type=Path, default=Path("data"))
-    parser.add_argument("--model", type=Path, default=ROOT / "models" / "encoder")
+    front = parser.add_mutually_exclusive_group()
+    front.add_argument("--encoder", default=DEFAULT_SOURCE)
+    front.add_argument("--model", type=Path)
     parser.add_argument("--list", nargs="*", default=[], metavar="CORPUS=FILE")
     parser.add_argument("--folds", nargs="*", default=["ravdess=5"], metavar="CORPUS=N")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    held = checkpoint.load(args.model)
+    held = checkpoint.load(args.model) if args.model else frozen(args.encoder)
     study = Study(held, args.corpora, args.home)
     rows = []
     for word in args.list:
