@@ -94,6 +94,17 @@ def press(page: Any, key: str) -> float:
     )
 
 
+def mark_segment(page: Any, start: float, end: float) -> None:
+    """Set a segment's start and end by their keys, at these seconds of the clip."""
+    for key, at in (("[", start), ("]", end)):
+        page.evaluate(
+            "at => { const a = document.querySelector('#label-card audio'); a.pause();"
+            " a.currentTime = at; }",
+            at,
+        )
+        page.keyboard.press(key)
+
+
 def wait_until_left(server: Any) -> None:
     """Wait until no closed page holds a clip any more: its sitting has ended then."""
     leases = server.home / "labels" / "leases.json"
@@ -373,13 +384,7 @@ def test_segments_are_dragged_set_by_key_moved_labelled_and_undone(
         "document.getElementById('label-wave').dataset.ready ==="
         " document.querySelector('#label-card .clip-card').dataset.ticket"
     )
-    for key, at in (("[", 0.9), ("]", 1.3)):
-        page.evaluate(
-            "at => { const a = document.querySelector('#label-card audio'); a.pause();"
-            " a.currentTime = at; }",
-            at,
-        )
-        page.keyboard.press(key)
+    mark_segment(page, 0.9, 1.3)
     press(page, "Digit8")
     row = events(server.home)[-1]
     assert (row["emotion"], float(row["start"]), float(row["end"])) == ("sadness", 0.9, 1.3)
@@ -399,13 +404,7 @@ def test_undo_right_after_a_segment_was_saved_takes_back_its_label_also_on_a_slo
         "() => { const real = window.setTimeout;"
         " window.setTimeout = (act, ms, ...rest) => real(act, ms === 60 ? 5000 : ms, ...rest); }"
     )
-    for key, at in (("[", 0.4), ("]", 0.8)):
-        page.evaluate(
-            "at => { const a = document.querySelector('#label-card audio'); a.pause();"
-            " a.currentTime = at; }",
-            at,
-        )
-        page.keyboard.press(key)
+    mark_segment(page, 0.4, 0.8)
     press(page, "Digit8")
     press(page, "KeyU")
     assert [row["action"] for row in events(server.home)] == ["label", "undo"]
