@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -89,15 +90,24 @@ def keep_no_longer(services: Services, ended: threading.Event) -> None:
 def warm(services: Services) -> None:
     """Load the model, then look at the corpora; say on the console where that fails.
 
-    The page stays up. Many clips take seconds to be listed, and who opens Label should not wait.
+    The page stays up. Many clips take seconds to be listed and laid out in a table, and who opens
+    Label or Corpus should not wait.
     """
+    from label_store.errors import StoreError
     from ser_core.errors import SerError
 
     try:
         services.warm()
-        services.catalogue.listing()
     except SerError as error:
         print(f"The model is not ready: {error}", file=sys.stderr, flush=True)
+    try:
+        if services.catalogue.listing().files:
+            for make in (*services.ahead, services.standing.read):
+                make()
+    except (SerError, StoreError, OSError) as error:
+        print(f"The corpora can't be read ahead: {error}", file=sys.stderr, flush=True)
+    gc.collect()
+    gc.freeze()  # the page's own parts: no later collection, which halts everybody, goes over them
 
 
 def declare_lent_device(services: Services) -> None:
@@ -156,6 +166,7 @@ def stay(page: gr.Blocks, services: Services, asked: threading.Event) -> None:
 
 def main() -> int:
     """Open the page and stay until interrupted."""
+    gc.disable()  # what a start makes stays: looking through it for waste takes a tenth of the time
     try:
         settings, identity = read_settings(os.environ)
         services = Services(settings, identity)
@@ -183,6 +194,7 @@ def main() -> int:
     page.launch(**launch_options(services), prevent_thread_lock=True, quiet=True)
     shown = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
     print(f"The studio is open: http://{shown}:{settings.port}\n{greeting(identity)}", flush=True)
+    gc.enable()
     threading.Thread(target=warm, args=(services,), daemon=True).start()
     stay(page, services, asked)
     shutil.rmtree(uploads, ignore_errors=True)

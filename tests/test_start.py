@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +88,40 @@ def test_the_page_and_its_first_answer_import_no_torch(tmp_path: Path, repositor
     words = [sys.executable, "-c", _ANSWER, str(tmp_path), str(clip)]
     done = subprocess.run(words, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_what_the_corpus_tab_shows_is_laid_out_before_it_is_opened(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gradio as gr
+
+    import app
+    from label_store.corpus_table import CorpusTable
+    from ui.corpus import tab
+    from ui.services import AppSettings, Services
+
+    folder = tmp_path / "corpora" / "mine"
+    folder.mkdir(parents=True)
+    shutil.copy(repository / "examples" / "2_lively.flac", folder / "a.flac")
+    (folder / "labels.csv").write_text("file,emotion\na.flac,joy\n")
+    services = Services(AppSettings(home=tmp_path))
+    with gr.Blocks(), gr.Tabs(), gr.Tab("Corpus"):
+        tab.build(services)
+    made: list[int] = []
+    page = CorpusTable.page
+
+    def counted(table: CorpusTable, *query: Any) -> Any:
+        found = page(table, *query)
+        made.append(len(found.rows))
+        return found
+
+    monkeypatch.setattr(CorpusTable, "page", counted)
+    monkeypatch.setattr(services, "warm", lambda: None)
+    try:
+        app.warm(services)
+    finally:
+        gc.unfreeze()
+    assert made == [1]
 
 
 def test_a_page_that_is_slow_to_answer_opens_and_is_sent_compressed(

@@ -178,6 +178,9 @@ def make_ready(
         return PreparedClip(
             data, suffix, sound, trouble=f"No prediction: {error}", seconds=clip.seconds
         )
+    for drawing in (figure, plain):
+        if drawing is not None:
+            drawing.layout.meta = {"clip": sha}  # the page tells by it whose picture it has
     return PreparedClip(
         data, suffix, sound, figure, found.to_json(), seconds=clip.seconds, plain=plain
     )

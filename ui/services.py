@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,10 +79,12 @@ class Services:
     Attributes:
         settings: how the page was started.
         identity: who is acting and what they may do.
+        ahead: what tabs want made before somebody opens them, once the page answers.
     """
 
     settings: AppSettings
     identity: Identity = field(default_factory=Identity)
+    ahead: list[Callable[[], object]] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _asked: float = field(default=-1e9, repr=False)
 

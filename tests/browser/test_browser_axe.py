@@ -15,6 +15,8 @@ from tests.browser.patience import PATIENCE
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WIDTHS = (1280, 390)
+ZOOMED: Any = {"width": 640, "height": 450}
+"""What a zoom of 200 % leaves of a window of 1280 by 900."""
 SERIOUS = ("serious", "critical")
 ASKED = 6
 ONLY = {"resultTypes": ["violations"]}
@@ -39,7 +41,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def found(page: Any, name: str) -> list[str]:
-    """Return what axe finds at both widths: rule, place and markup of each.
+    """Return what axe finds at both widths: rule, place and markup of each; and what is too wide.
 
     What is gone a moment later was on its way in or out, half transparent; it is asked again.
     """
@@ -52,9 +54,18 @@ def found(page: Any, name: str) -> list[str]:
             if not told:
                 break
             page.wait_for_timeout(2000)
-        lasting += told
+        lasting += [*told, *sideways(page, name)]
+    page.set_viewport_size(ZOOMED)
+    page.wait_for_timeout(300)
+    lasting += sideways(page, name)
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
     return lasting
+
+
+def sideways(page: Any, name: str) -> list[str]:
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    most = page.viewport_size["width"]
+    return [f"{name} is {wide} px wide at {most} px"] if wide > most else []
 
 
 def serious(page: Any, name: str) -> list[str]:

@@ -261,6 +261,29 @@ def test_it_fits_and_reads_well(
     screenshot(page, f"label-{theme}-{width}")
 
 
+def test_the_picture_follows_its_card_and_is_pale_until_it_does(
+    open_label: Any, server: Any
+) -> None:
+    page = open_label(server.url)
+    in_step = """() => document.querySelector("#label-picture .js-plotly-plot")?.layout?.meta?.clip
+        === document.querySelector("#label-card .clip-card").dataset.ticket.split(":")[0]
+        && !document.querySelector("#label-picture.of-another")"""
+    page.wait_for_function(in_step, timeout=PATIENCE)
+    held: list[Any] = []
+    page.route("**/run/predict**", lambda route: held.append(route))
+    page.keyboard.press("Digit5")
+    page.wait_for_function("() => document.querySelector('#label-card .pending')")
+    while len(held) < 1:
+        page.wait_for_timeout(20)
+    held.pop().continue_()
+    while len(held) < 1:  # the card is there, and asks for its picture
+        page.wait_for_timeout(20)
+    page.wait_for_selector("#label-picture.of-another", timeout=PATIENCE)
+    page.unroute("**/run/predict**")
+    held.pop().continue_()
+    page.wait_for_function(in_step, timeout=PATIENCE)
+
+
 def test_an_empty_store_says_what_to_do(browser: Any, app_server: Any, to_tab: Any) -> None:
     server = app_server
     page = browser.new_page()

@@ -52,6 +52,7 @@ REFUSALS = (PageError, GoneError, StoreError, SerError)
 def build(services: Services) -> None:
     """Build the tab inside the current Blocks."""
     service, clips, tab = CorpusTableService(services), ClipCache(services, room=8), Context.block
+    services.ahead.append(lambda: service.page(TableQuery()))
     query = gr.State(TableQuery())
     picked = gr.Textbox(visible=False)
     filters = _filters()

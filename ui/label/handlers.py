@@ -12,6 +12,7 @@ from ser_core.errors import SerError
 from ui import model_choice, page_html
 from ui.calls import event_value
 from ui.errors import GoneError, PageError
+from ui.figures import in_readers_language
 from ui.label import html
 from ui.label.displayed import LabelDecision
 from ui.label.outputs import ASK, PRACTISE, decided, opened, refused, steered, undone, view
@@ -113,7 +114,7 @@ def switcher(labelling: LabelSession) -> Callable[..., Any]:
         who, page = labelling.services.identity.annotator(request), request.session_hash or ""
         labelling.answer_by(who, page, model_choice.chosen(event))
         if labelling.current(who, page) is None:  # the tab was not looked at yet
-            return (gr.skip(),) * 8
+            return (gr.skip(),) * 7
         return opened(labelling, who, page, blind=blind)
 
     return switch
@@ -169,6 +170,22 @@ def referee(labelling: LabelSession) -> Callable[..., Any]:
         return reference(labelling, shown, event_value(event))
 
     return refer
+
+
+def picturer(labelling: LabelSession) -> Callable[..., Any]:
+    """Return the listener that draws the clip on the page.
+
+    A card is there at once; the browser draws its picture for as long again.
+    """
+
+    def picture(request: gr.Request) -> Any:
+        who = labelling.services.identity.annotator(request)
+        shown = labelling.current(who, request.session_hash or "")
+        if shown is None:
+            return None
+        return in_readers_language(shown.ready.plain if shown.blind else shown.ready.figure)
+
+    return picture
 
 
 def leaver(labelling: LabelSession) -> Callable[..., Any]:

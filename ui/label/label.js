@@ -195,7 +195,15 @@
     touch = null;
   }, { passive: true });
 
+  /* The picture comes after the card: until it does, the one that is there is of another clip. */
+  const picture = () => {
+    const holder = document.getElementById("label-picture"), now = card();
+    if (!holder || !now || document.querySelector("#label-card > .offline-card")) return;
+    const meta = holder.querySelector(".js-plotly-plot")?.layout?.meta;
+    holder.classList.toggle("of-another", Boolean(meta) && meta.clip !== now.dataset.ticket.split(":")[0]);
+  };
   const arrived = () => {
+    picture();
     if (!busy()) document.querySelectorAll("#label-card .pending").forEach((one) => one.classList.remove("pending"));
     catchUp();
     const now = card();

@@ -11,7 +11,6 @@ from label_store.errors import ConflictError, StoreError
 from label_store.event import Saved
 from ui import page_html
 from ui.errors import GoneError, PageError
-from ui.figures import in_readers_language
 from ui.identity import Annotator
 from ui.label import html
 from ui.label.displayed import DisplayedClip, LabelDecision, StaleDecisionError
@@ -38,14 +37,13 @@ def view(
     beside = side(labelling, who, shown)
     cleared = (None, "", None)
     if shown is None and not who.may_hear:
-        return (html.FOR_THOSE_WHO_LABEL, None, status, beside, "", *cleared)
+        return (html.FOR_THOSE_WHO_LABEL, status, beside, "", *cleared)
     if shown is None:
         empty = labelling.queue().progress(who.name).total == 0
         text = html.EMPTY if empty else done_card()
-        return (text, None, status, beside, "", *cleared)
+        return (text, status, beside, "", *cleared)
     choice = html.references(reference_emotions(labelling, shown))
-    figure = in_readers_language(shown.ready.plain if shown.blind else shown.ready.figure)
-    return (html.card(shown), figure, status, beside, choice, *cleared)
+    return (html.card(shown), status, beside, choice, *cleared)
 
 
 def done_card() -> str:
@@ -80,7 +78,7 @@ def side(labelling: LabelSession, who: Annotator, shown: DisplayedClip | None = 
 
 def refused(text: str) -> tuple[Any, ...]:
     """Return outputs that leave the clip where it is and say why."""
-    return (gr.skip(), gr.skip(), page_html.status(text, "refused"), *[gr.skip()] * 5)
+    return (gr.skip(), page_html.status(text, "refused"), *[gr.skip()] * 5)
 
 
 def decided(

@@ -37,10 +37,12 @@ RECALL_MIXED = "() => window.serMixed.on()"
 
 WRITES: dict[str, Any] = {
     "api_visibility": "private",
-    "concurrency_id": "write",
     "trigger_mode": "multiple",
     "show_progress": "hidden",
+    "queue": False,
 }
+"""A key's answer comes with its own request; through the queue it would take two."""
+
 READS: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 SELECT = (
     "element.addEventListener('click', (event) => {"
@@ -54,7 +56,6 @@ class LabelComponents:
     """The tab's components that change."""
 
     card: gr.HTML
-    plot: gr.Plot
     status: gr.HTML
     aside: gr.HTML
     references: gr.HTML
@@ -64,7 +65,7 @@ class LabelComponents:
 
     def outputs(self) -> list[Any]:
         """Return them in the order of `outputs.view`."""
-        return [self.card, self.plot, self.status, self.aside, self.references,
+        return [self.card, self.status, self.aside, self.references,
                 self.certainty, self.note, self.reason]  # fmt: skip
 
 
@@ -104,7 +105,7 @@ def build(services: Services) -> None:
     empty = not Home(services.home).corpora.is_dir()
     added = clip_import_panel.build(services, "label", opened=empty)
     gr.HTML(html.HELP, padding=False)
-    shown = LabelComponents(card, plot, status, aside, references, certainty, note, reason)
+    shown = LabelComponents(card, status, aside, references, certainty, note, reason)
     outputs, inputs = shown.outputs(), [ticket, beside, certainty, note, reason, blind]
 
     acts: dict[gr.Button, tuple[str, str]] = {b: ("label", e) for e, b in buttons.items()}
@@ -141,7 +142,12 @@ def build(services: Services) -> None:
         )
     ]
     opening.then(fill, None, count, **standing.READS)  # the clip does not wait for the count
-    model_choice.line_of_page().select(handlers.switcher(labelling), blind, outputs, **READS)
+    draw: dict[str, Any] = {"fn": handlers.picturer(labelling), "inputs": None, "outputs": plot}
+    card.change(queue=False, **draw, **READS)
+    switched = model_choice.line_of_page().select(
+        handlers.switcher(labelling), blind, outputs, **READS
+    )
+    switched.then(queue=False, **draw, **READS)  # another answer for the same card's clip
     mixed.input(None, mixed, None, js=KEEP_MIXED, api_visibility="private")
     tab.select(None, None, mixed, js=RECALL_MIXED, api_visibility="private")
     order.input(handlers.orderer(labelling), order, [status, aside], **READS)

@@ -32,7 +32,7 @@ def labelling(tmp_path: Path) -> LabelSession:
 
 def decide(labelling: LabelSession, action: str = "label", emotion: str = "anger", **more: Any):
     choice = LabelDecision(shown(labelling).ticket, action, emotion, **more)
-    return decided(labelling, ADA, "s", choice, blind=False)[2]
+    return decided(labelling, ADA, "s", choice, blind=False)[1]
 
 
 def events(labelling: LabelSession) -> list[LabelEvent]:
@@ -64,7 +64,7 @@ def test_undo_says_what_it_takes_back_and_the_clip_what_was_chosen(
     decide(labelling, second="sadness", intensity=2)
     again = labelling.reopen(ADA, "s", clip.sha, blind=False)
     assert "<b>anger with sadness, intensity 2</b>" in card(again)
-    told = undone(labelling, ADA, "s", blind=False)[2]
+    told = undone(labelling, ADA, "s", blind=False)[1]
     assert "Saved #2: anger with sadness, intensity 2 undone, " in told
     assert "You chose" not in card(shown(labelling))
 
@@ -97,7 +97,7 @@ def test_practice_takes_them_and_saves_nothing(labelling: LabelSession) -> None:
     choice = LabelDecision(
         labelling.current(ADA, "s").ticket, "label", "anger", second="fear", intensity=2
     )
-    told = decided(labelling, ADA, "s", choice, blind=False)[2]
+    told = decided(labelling, ADA, "s", choice, blind=False)[1]
     assert "Practice, not saved: anger with fear, intensity 2." in told
     assert events(labelling) == []
 

@@ -55,7 +55,7 @@ def press(labelling: LabelSession, emotion: str, action: str = "label") -> tuple
     """Decide on the clip on the page; return the card and the status line that follow."""
     choice = LabelDecision(opened(labelling).ticket, action, emotion)
     found = decided(labelling, ADA, "s", choice, blind=False)
-    return str(found[0]), str(found[2])
+    return str(found[0]), str(found[1])
 
 
 def test_gold_clips_come_first_and_blind_whatever_the_page_asks_for(

@@ -27,7 +27,7 @@ from ui.clip_cache import ClipCache, PreparedClip, read_bytes, sound_url
 from ui.errors import GoneError, PageError
 from ui.identity import Annotator
 from ui.label.displayed import STALE, DisplayedClip, LabelDecision
-from ui.label.handlers import parsed, switcher
+from ui.label.handlers import parsed, picturer, switcher
 from ui.label.html import WHY, card
 from ui.label.outputs import decided, opened, side, undone
 from ui.label.references import reference_emotions
@@ -495,7 +495,7 @@ def test_blind_hides_the_name_and_every_hint_until_the_decision(labelling: Label
     troubled = replace(clip, ready=replace(clip.ready, trouble=f"{name}: no prediction"))
     assert name not in card(troubled)
     out = decided(labelling, ADA, "s", LabelDecision(clip.ticket, "label", "anger"), blind=True)
-    assert f"It was {name}; the corpus says joy; the model predicts joy." in out[2]
+    assert f"It was {name}; the corpus says joy; the model predicts joy." in out[1]
     assert name in side(labelling, ADA)
 
 
@@ -511,7 +511,7 @@ def test_an_open_clip_keeps_its_name_to_itself_also_among_the_last_decisions(
     assert clip.source.name not in text
     assert "the clip before you" in text
     out = undone(labelling, ADA, "s", blind=True)
-    assert clip.source.name not in out[2]
+    assert clip.source.name not in out[1]
 
 
 def test_u_goes_on_with_the_decisions_of_earlier_sittings(labelling: LabelSession) -> None:
@@ -549,7 +549,7 @@ def test_a_late_key_brings_the_page_up_to_date(labelling: LabelSession) -> None:
     now = labelling.current(ADA, "s")
     assert now is not None
     assert now.ticket in out[0]
-    assert "refused" in out[2]
+    assert "refused" in out[1]
     assert labelling.services.store.revision == 1
 
 
@@ -557,20 +557,33 @@ def test_a_key_without_a_clip_is_answered(tmp_path: Path) -> None:
     services = Services(AppSettings(home=tmp_path / "empty"))
     labelling = LabelSession(services, np.random.default_rng(0), clips=QuickShelf(services))
     out = decided(labelling, ADA, "s", LabelDecision("", "label", "joy"), blind=False)
-    assert "no clip to label" in out[2]
+    assert "no clip to label" in out[1]
     assert "nothing to label yet" in out[0]
+
+
+def test_the_picture_is_the_plain_one_for_those_who_label_blind(labelling: LabelSession) -> None:
+    request = gr.Request(session_hash="s", headers={"host": "127.0.0.1"})
+    who = labelling.services.identity.annotator(request)
+    draw = picturer(labelling)
+    assert draw(request) is None  # no clip yet
+    ready = PreparedClip(b"", ".wav", "data:,", "full", plain="plain")  # type: ignore[arg-type]
+    for blind, expected in ((False, "full"), (True, "plain")):
+        clip = labelling.open(who, "s", blind=blind)
+        assert clip is not None
+        labelling._session(who, "s").shown = replace(clip, ready=ready)
+        assert draw(request) == expected
 
 
 def test_looking_again_at_the_same_clip_keeps_what_was_said(labelling: LabelSession) -> None:
     labelling.scores_in_background = False
-    assert "press the digit" in opened(labelling, ADA, "s", blind=False)[2]
-    assert opened(labelling, ADA, "s", blind=False)[2] == gr.skip()
+    assert "press the digit" in opened(labelling, ADA, "s", blind=False)[1]
+    assert opened(labelling, ADA, "s", blind=False)[1] == gr.skip()
 
 
 def test_who_may_not_label_is_told_in_place_of_a_clip(labelling: LabelSession) -> None:
     out = opened(labelling, NOBODY, "n", blind=False)
     assert "No clip can be shown" in out[0]
-    assert "Sign in" in out[2]
+    assert "Sign in" in out[1]
 
 
 def test_on_gold_clips_the_answers_of_others_are_no_conflict(labelling: LabelSession) -> None:
@@ -585,7 +598,7 @@ def test_on_gold_clips_the_answers_of_others_are_no_conflict(labelling: LabelSes
 def test_practice_saves_nothing_and_ends_when_clips_come(labelling: LabelSession) -> None:
     first = labelling.practise(ADA, "s", blind=False)
     out = decided(labelling, ADA, "s", LabelDecision(first.ticket, "label", "joy"), blind=False)
-    assert "Practice, not saved: joy." in out[2]
+    assert "Practice, not saved: joy." in out[1]
     second = labelling.current(ADA, "s")
     assert second is not None
     assert second.sha != first.sha
@@ -600,7 +613,7 @@ def test_a_segment_is_kept_with_its_ends_and_the_clip_stays(labelling: LabelSess
     clip = shown(labelling)
     choice = LabelDecision(clip.ticket, "label", "joy", segment=(0.25, 0.75))
     out = decided(labelling, ADA, "s", choice, blind=False)
-    assert "joy, 0.25–0.75 s." in out[2]
+    assert "joy, 0.25–0.75 s." in out[1]
     again = shown(labelling)
     assert again.sha == clip.sha
     assert again.ticket != clip.ticket
@@ -646,11 +659,11 @@ def test_a_segment_is_removed_whenever_it_was_labelled(labelling: LabelSession) 
     ticket = shown(labelling).ticket
     out = decided(labelling, ADA, "s", LabelDecision(ticket, "remove", segment=(0.1, 0.4)),
                   blind=False)  # fmt: skip
-    assert "removed, 0.10–0.40 s" in out[2]
+    assert "removed, 0.10–0.40 s" in out[1]
     assert [one.emotion for one in shown(labelling).segments] == ["calm"]
     ticket = shown(labelling).ticket
     out = decided(labelling, ADA, "s", LabelDecision(ticket, "remove"), blind=False)
-    assert "No segment is chosen" in out[2]
+    assert "No segment is chosen" in out[1]
     assert shown(labelling).sha == clip.sha
 
 
