@@ -183,7 +183,6 @@ def main() -> int:
     from ui.page import build_page, greeting, launch_options
 
     page = build_page(services, sign_in=identity.space and "OAUTH_CLIENT_ID" in os.environ)
-    page.queue(max_size=64, default_concurrency_limit=4)
     declare_lent_device(services)
     fold_in(services)
     ended = threading.Event()

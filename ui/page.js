@@ -160,6 +160,12 @@
     signOf(code) {
       return (window.serPage.keys()[code] ?? code).replace(/^(Digit|Key)/, "");
     },
+    /* No inputs for a listener, given once the browser has painted what there is; a page that is out
+       of sight paints nothing. */
+    oncePainted: () => new Promise((done) => {
+      requestAnimationFrame(() => setTimeout(() => done([]), 0));
+      setTimeout(() => done([]), 300);
+    }),
     /* What somebody chose on this browser; a browser that keeps nothing forgets it. */
     remember(key, value) {
       try { localStorage.setItem(`ser-${key}`, JSON.stringify(value)); } catch { /* a private window */ }

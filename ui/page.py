@@ -72,6 +72,8 @@ def build_page(services: Services, *, sign_in: bool = False) -> gr.Blocks:
         delete_cache=(round(SWEEP_SECONDS), round(KEPT_SECONDS)),
         fill_width=True,
     ) as page:
+        # Gradio describes the whole page for it, which is nothing to do while it is empty.
+        page.queue(max_size=64, default_concurrency_limit=4)
         with gr.Row(elem_id="top"):
             with gr.Column(scale=3, min_width=280):
                 gr.HTML(language.fixed(page_html.MASTHEAD))

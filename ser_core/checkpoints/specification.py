@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ser_core.emotions import EMOTIONS
 from ser_core.errors import SpecificationError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 FORMAT = 1
 
@@ -90,7 +94,7 @@ class Specification:
             SpecificationError: not JSON, another format, unknown or missing fields, a value of the
                 wrong type, or a size that no model has.
         """
-        from pydantic import TypeAdapter, ValidationError
+        from pydantic import ValidationError
 
         try:
             values = json.loads(text)
@@ -110,13 +114,21 @@ class Specification:
             odd = sorted(set(values) ^ names)
             raise SpecificationError(f"The specification's fields do not fit: {', '.join(odd)}.")
         try:
-            return TypeAdapter(cls).validate_json(json.dumps(values), strict=True)
+            return _reader().validate_json(json.dumps(values), strict=True)
         except ValidationError as error:
             first = error.errors()[0]
             raise SpecificationError(
                 f"The specification's {'.'.join(map(str, first['loc']))} is "
                 f"{str(first['input'])[:60]!r}: {first['msg'][:1].lower()}{first['msg'][1:]}."
             ) from error
+
+
+@functools.cache
+def _reader() -> TypeAdapter[Specification]:
+    """Return what checks the fields; to make it takes longer than to read a hundred of them."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Specification)
 
 
 def _check_sizes(place: str, value: Any) -> None:

@@ -1,6 +1,6 @@
 /* Label through a lost connection: clips are fetched ahead, decisions wait on this device. */
 (() => {
-  const WAITING = "offline-waiting", TOLD = "offline-told";
+  const WAITING = "offline-waiting", TOLD = "offline-told", FEWEST = 5, UNHURRIED = 1500;
   const page = () => window.serPage;
   const say = (text, values) => window.serPage.say(text, values);
   /* As crypto.randomUUID, which only https and localhost have. */
@@ -149,6 +149,8 @@
 
   const ahead = async () => {
     if (fetching || !online || waiting().length || !seen() || !card() || performance.now() < nextFetch || cards.size >= 50) return;
+    /* Not while somebody hurries on: the server makes the clips ready that they press for. */
+    if (cards.size >= FEWEST && performance.now() - Number(card().dataset.since || 0) < UNHURRIED) return;
     fetching = true;
     try {
       const blind = Boolean(page().recall("blind", false));

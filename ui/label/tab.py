@@ -35,6 +35,8 @@ KEEP_BLIND = "(blind, model) => [window.serPage.remember('blind', blind), model]
 KEEP_MIXED = "(on) => { window.serMixed.turn(on); }"
 RECALL_MIXED = "() => window.serMixed.on()"
 
+ONCE_PAINTED = "() => window.serPage.oncePainted()"
+
 WRITES: dict[str, Any] = {
     "api_visibility": "private",
     "trigger_mode": "multiple",
@@ -125,25 +127,22 @@ def build(services: Services) -> None:
     aside.select(handlers.reopener(labelling), blind, outputs, **WRITES)
     practise.click(handlers.practiser(labelling), blind, outputs, js="() => [false]", **READS)
     added.change(handlers.starter(labelling), blind, outputs, **READS)
-    for event in (status.change, added.change):
-        event(fill, None, count, **standing.READS)
-    opening, *_ = [
+    added.change(fill, None, count, **standing.READS)
+    for event, js in (
+        (tab.select, RECALL_BLIND),
+        (again.click, None),
+        (blind.input, KEEP_BLIND),
+    ):
         event(
             handlers.opener(labelling),
             [blind, model_choice.asked()],
             [*outputs, blind],
             js=js,
             **READS,
-        )
-        for event, js in (
-            (tab.select, RECALL_BLIND),
-            (again.click, None),
-            (blind.input, KEEP_BLIND),
-        )
-    ]
-    opening.then(fill, None, count, **standing.READS)  # the clip does not wait for the count
+        ).then(fill, None, count, **standing.READS)
     draw: dict[str, Any] = {"fn": handlers.picturer(labelling), "inputs": None, "outputs": plot}
-    card.change(queue=False, **draw, **READS)
+    drawn = card.change(js=ONCE_PAINTED, queue=False, **draw, **READS)
+    drawn.then(fill, None, count, **standing.READS)  # the count waits for the clip
     switched = model_choice.line_of_page().select(
         handlers.switcher(labelling), blind, outputs, **READS
     )
