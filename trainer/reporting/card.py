@@ -79,7 +79,7 @@ def model_card(report: Report, specification: Specification, licence: str = LICE
         *(f"- {note}" for note in report.notes),
         "",
         "The settings are in `metrics.json`. `python -m trainer fit` with them and the same "
-        "corpora makes it again; `python -m trainer evaluate --complete` makes these figures "
+        "corpora trains one like it; `python -m trainer evaluate --complete` makes these figures "
         "again.",
         "",
     ]

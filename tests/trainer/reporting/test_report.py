@@ -166,7 +166,7 @@ def test_every_ablation_changes_the_recipe_and_can_be_trained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "recipe"), [("default", "default_taught"), ("encoder", "encoder_second")]
+    ("model", "recipe"), [("default", "default_taught"), ("encoder", "encoder_third")]
 )
 def test_the_recipe_of_a_shipped_model_is_in_its_figures(model: str, recipe: str) -> None:
     from trainer.presets import preset
@@ -183,14 +183,22 @@ def test_the_recipe_of_a_shipped_model_is_in_its_figures(model: str, recipe: str
     assert last["start"] == shipped.specification.parent
 
 
-@pytest.mark.parametrize("name", ["default", "default_second"])
-def test_the_recipes_before_it_are_settings(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "backbone"),
+    [
+        ("default", "resnet50"),
+        ("default_second", "resnet50"),
+        ("encoder", "layer_pooling"),
+        ("encoder_second", "layer_pooling"),
+    ],
+)
+def test_the_recipes_before_it_are_settings(name: str, backbone: str) -> None:
     from trainer.presets import preset
     from trainer.settings_file import read_toml
 
     file = read_toml(ablations.ROOT / "models" / f"{name}.toml")
     settings = preset(file.pop("preset")).with_values(file, name)
-    assert (settings.backbone, settings.half_weights) == ("resnet50", True)
+    assert (settings.backbone, settings.half_weights) == (backbone, True)
 
 
 @pytest.mark.slow
