@@ -1,7 +1,7 @@
-/* Segments on the tabs that label: drag a stretch on the waveform, or set its start and end while the
-   sound plays; a digit then labels the stretch and the clip stays. Decoding and drawing are
-   wavesurfer's. A tab's own segments.js says where its parts are; window.serSegments.add returns what
-   the tab asks of them. */
+/* Segments on the tabs that label: drag a stretch on the waveform or on the picture, or set its start and
+   end while the sound plays; a digit then labels the stretch and the clip stays. Decoding and drawing
+   are wavesurfer's. A tab's own segments.js says where its parts are; window.serSegments.add returns
+   what the tab asks of them. */
 window.serSegments = (() => {
   const STEP = 0.05;
   const PREVIEW = 0.3;
@@ -39,7 +39,7 @@ window.serSegments = (() => {
        name: begins the ids of its wave, note, speed and zoom;
        card(): what holds data-ticket (the clip's hash, ":", its revision), data-segments and, where the
          browser need not decode the sound for the drawing, data-outline and data-seconds;
-       sound(): the player; undo, remove: ids of the buttons;
+       sound(): the player; picture(): the figure of the clip; undo, remove: ids of the buttons;
        busy(): whether a decision is on its way; off(): whether keys are not the segments' now;
        early(), taken(): a key came before its clip was there, a key was the segments';
        accept(emotion): take the suggestion by Enter (where the tab does not do so itself);
@@ -69,18 +69,24 @@ window.serSegments = (() => {
         left,
       ] : marked !== null ? [say("Segment from {start} s … press ] at its end.", { start: clock(marked) })] : [left];
       note.textContent = parts.filter(Boolean).join(" ") || (wave && tab.idle?.()) || "";
-      const remove = holder().parentElement.querySelector("[data-wave=remove]");
-      if (remove) remove.disabled = !chosen;
+      for (const tool of holder().parentElement.querySelectorAll("[data-wave=remove], [data-wave=earlier], [data-wave=later]"))
+        tool.disabled = !chosen;
+      picture.draw();
+    };
+    /* Over the picture a segment is paler, as more is to be seen through it. */
+    const look = (region, paler = 1) => {
+      const draft = drafts.includes(region);
+      const emotion = region.serEmotion || region.serSuggested || "";
+      return {
+        "background": tint(emotion, (region === chosen ? 55 : draft ? 14 : 30) * paler),
+        "border-color": tint(emotion, 100),
+        "outline": draft ? `1px dashed ${tint(emotion, 100)}` : "none",
+      };
     };
     /* Gradio's own style sheet paints every region; what is written on the element goes before it. */
     const paint = (region) => {
       const style = region.element?.style;
-      if (!style) return;
-      const draft = drafts.includes(region);
-      const emotion = region.serEmotion || region.serSuggested || "";
-      style.setProperty("background", tint(emotion, region === chosen ? 55 : draft ? 14 : 30), "important");
-      style.setProperty("border-color", tint(emotion, 100), "important");
-      style.setProperty("outline", draft ? `1px dashed ${tint(emotion, 100)}` : "none", "important");
+      if (style) Object.entries(look(region)).forEach(([name, value]) => style.setProperty(name, value, "important"));
     };
     const choose = (region) => {
       const before = chosen;
@@ -107,7 +113,7 @@ window.serSegments = (() => {
       paint(region);
       return region;
     };
-    const all = () => regions.getRegions().sort((one, other) => one.start - other.start || one.end - other.end);
+    const all = () => [...regions.getRegions()].sort((one, other) => one.start - other.start || one.end - other.end);
     const snapshot = () => drafts.map((one) => ({
       start: one.start, end: one.end, suggested: one.serSuggested, replaces: one.serReplaces, chosen: one === chosen,
     }));
@@ -143,6 +149,13 @@ window.serSegments = (() => {
       region.setContent?.(`${say(region.serSuggested)}?`);
       drafts.push(region);
     };
+    /* A segment that was dragged is the chosen one, with the edge that was moved, and is heard. */
+    const settle = (region, side) => {
+      edge = side || "start";
+      choose(region);
+      edited();
+      play(region.start, region.end);
+    };
     const change = (to) => {
       loosen(chosen);
       chosen.setOptions(to);
@@ -169,6 +182,7 @@ window.serSegments = (() => {
       show(kept);
       if (next && chosen) play(chosen.start, chosen.end);
       drawn = where().dataset.ready = ticket;
+      picture.draw();
     };
     let removed = "";
     const where = holder;
@@ -224,16 +238,13 @@ window.serSegments = (() => {
         if (!wave.serReady || region.serEmotion !== undefined) return;
         Object.assign(region, { serEmotion: "", serSuggested: "", serReplaces: null });
         drafts.push(region);
-        choose(region);
-        edited();
-        play(region.start, region.end);
+        settle(region, "start");
       });
-      regions.on("region-updated", (region) => {
+      regions.on("region-update", () => picture.draw());
+      regions.on("region-updated", (region, side) => {
         if (!wave.serReady) return;
         loosen(region);
-        choose(region);
-        edited();
-        play(region.start, region.end);
+        settle(region, side);
       });
       regions.on("region-clicked", (region, event) => {
         event.stopPropagation();
@@ -248,6 +259,22 @@ window.serSegments = (() => {
       });
       speed(0);
     };
+    const picture = window.serSegmentsPicture({
+      figure: () => tab.picture?.() ?? null,
+      seconds: () => (wave?.serReady && drawn === card()?.dataset.ticket ? wave.getDuration() : 0),
+      regions: all,
+      look: (region) => Object.entries(look(region, 0.5)).map(([name, value]) => `${name}:${value}`).join(";"),
+      create: (start, end) => settle(add(start, end, ""), "start"),
+      move(region, [start, end], side) {
+        loosen(region);
+        region.setOptions({ start, end });
+        settle(region, side);
+      },
+      choose(region) {
+        choose(region);
+        play(region.start, region.end);
+      },
+    });
     const mark = (end) => {
       if (!wave || !media) return;
       const now = media.currentTime;
@@ -334,6 +361,7 @@ window.serSegments = (() => {
       ({
         slower: () => speed(-1), faster: () => speed(1), in: () => magnify(1), out: () => magnify(-1),
         start: () => mark(false), end: () => mark(true), remove: () => { if (chosen) drop(); },
+        earlier: () => { if (chosen) nudge(-STEP); }, later: () => { if (chosen) nudge(STEP); },
       })[button.dataset.wave]();
     }, true);
 
@@ -360,7 +388,7 @@ window.serSegments = (() => {
       new MutationObserver(() => {
         if (due) return;
         due = true;
-        setTimeout(() => { due = false; build(); suggest(); }, 60);
+        setTimeout(() => { due = false; build(); suggest(); picture.follow(); }, 60);
       }).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "style", "data-ticket"] });
     };
     document.body ? start() : document.addEventListener("DOMContentLoaded", start);

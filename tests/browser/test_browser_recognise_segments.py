@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,72 @@ def test_a_segment_is_dragged_nudged_labelled_moved_removed_and_taken_back(
     said(page, 9)
     assert [one[2] for one in labelled(page)] == ["sadness", "fear"]
     assert labelled(page)[0] == (start, end, "sadness")
+
+
+def test_a_segment_is_drawn_moved_and_chosen_on_the_picture(
+    open_tab: Any,
+    app_server: Any,
+    events: Any,
+    clip: Path,
+    screenshot: Callable[[Any, str], None],
+) -> None:
+    page = open_tab(app_server.url, "Recognise")
+    upload(page, clip)
+    page.wait_for_selector("#picture .takes-segments", timeout=PATIENCE)
+    seconds = page.evaluate("document.querySelector('#clip audio').duration")
+
+    def pull(start: float, end: float) -> None:
+        """Drag over the mel spectrogram, or click where start and end are one."""
+        page.locator("#picture").scroll_into_view_if_needed()
+        left, width, bottom = page.evaluate(
+            "() => { const plot = document.querySelector('#picture .js-plotly-plot');"
+            " const box = plot.getBoundingClientRect(), { xaxis, _size } = plot._fullLayout;"
+            " return [box.left + xaxis._offset, xaxis._length, box.top + _size.t + _size.h]; }"
+        )
+        page.mouse.move(left + start * width, bottom - 40)
+        page.mouse.down()
+        page.mouse.move(left + end * width, bottom - 40, steps=10)
+        page.mouse.up()
+
+    def span(edge: str) -> list[float]:
+        """Wait for the note to name an edge of the chosen segment, and return where it lies."""
+        page.wait_for_selector(f"#recognise-segment:has-text('{edge} edge')", timeout=PATIENCE)
+        found = re.findall(r"\d+\.\d+", page.inner_text("#recognise-segment"))
+        return [float(number) for number in found[:2]]
+
+    pull(0.25, 0.5)
+    assert span("start") == pytest.approx([0.25 * seconds, 0.5 * seconds], abs=0.05)
+    assert page.get_attribute("#recognise-wave", "data-drafts") == "1"
+    # Its end is taken hold of where it lies, and arrows go on with that edge.
+    pull(0.5, 0.6)
+    assert span("end") == pytest.approx([0.25 * seconds, 0.6 * seconds], abs=0.05)
+    page.keyboard.press("ArrowLeft")
+    screenshot(page, "recognise-segment-on-picture-light")
+    page.keyboard.press("8")
+    said(page, 1)
+    (row,) = events(app_server.home)
+    assert float(row["start"]) == pytest.approx(0.25 * seconds, abs=0.05)
+    assert float(row["end"]) == pytest.approx(0.6 * seconds - 0.05, abs=0.05)
+
+    # A click beside it seeks as ever; one on it chooses it, and dragged it moves as a whole.
+    pull(0.8, 0.8)
+    page.wait_for_function(
+        "at => Math.abs(document.querySelector('#clip audio').currentTime - at) < 0.1",
+        arg=0.8 * seconds,
+        timeout=PATIENCE,
+    )
+    assert page.is_disabled("#recognise-wave-holder [data-wave=remove]")
+    pull(0.4, 0.4)
+    page.wait_for_selector("#recognise-wave-holder [data-wave=remove]:enabled", timeout=PATIENCE)
+    pull(0.4, 0.5)
+    page.wait_for_selector("#recognise-wave[data-drafts='1']", timeout=PATIENCE)
+    page.click("#recognise-wave-holder [data-wave=later]")
+    page.keyboard.press("Enter")
+    said(page, 2)
+    ((start, end, emotion),) = labelled(page)
+    assert emotion == "sadness"
+    assert start == pytest.approx(0.35 * seconds + 0.05, abs=0.05)
+    assert end == pytest.approx(0.7 * seconds - 0.05, abs=0.05)
 
 
 def test_a_segment_never_labels_the_clip_that_came_after(

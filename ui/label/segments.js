@@ -3,6 +3,7 @@ window.serSegments.label = window.serSegments.add({
   name: "label",
   card: () => document.querySelector("#label-card .clip-card"),
   sound: () => document.querySelector("#label-card .clip-card audio"),
+  picture: () => document.getElementById("label-picture"),
   suggested: () => document.querySelector("#label-suggested [data-for]"),
   undo: "label-undo",
   remove: "label-remove",

@@ -9,11 +9,12 @@
     name: "recognise",
     card,
     sound: () => document.querySelector("#clip audio:not(.unplayable)"),
+    picture: () => document.getElementById("picture"),
     undo: "undo",
     remove: "recognise-remove",
     busy: () => sent !== "" && card()?.dataset.turn === sent,
     accept: (emotion) => document.getElementById(`choose-${emotion}`)?.click(),
-    idle: () => say("Drag on the wave to label a part of the clip; without one, the emotion is the whole clip's."),
+    idle: () => say("Drag on the wave or on the picture to label a part of the clip; without one, the emotion is the whole clip's."),
   });
   window.serSegments.recognise = {
     /* The clip that a press is for, and its chosen segment. A segment of a clip that is not the
