@@ -17,7 +17,7 @@ from ui.services import Services
 
 SHOWN = 20
 PATTERN_HELP = (
-    r"Optional: the name's parts, with the word speaker in braces where the speaker stands, and \* "
+    "Optional: the name's parts, with the word speaker in braces where the speaker stands, and * "
     "for anything"
 )
 
@@ -39,11 +39,11 @@ def build(services: Services, tab: str, *, opened: bool = False) -> gr.HTML:
             with gr.Column(min_width=260):
                 files = gr.File(
                     label="Audio files, zip archives, and a table of them",
-                    file_count="multiple", type="filepath", height=132,
+                    file_count="multiple", type="filepath", height=152,
                     elem_id=f"{tab}-import-files",
                 )  # fmt: skip
                 folder = gr.File(
-                    label="A folder", file_count="directory", type="filepath", height=132,
+                    label="A folder", file_count="directory", type="filepath", height=152,
                     elem_id=f"{tab}-import-folder",
                 )  # fmt: skip
                 named = gr.Textbox(

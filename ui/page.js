@@ -21,6 +21,8 @@
   const label = (button) => {
     const found = [...button.classList].find((name) => name.startsWith("key-"));
     if (!found) return;
+    /* A name that is long in the reader's language has to fit on a phone. */
+    if (!button.style.getPropertyValue("--letters")) button.style.setProperty("--letters", button.textContent.trim().length);
     const sign = window.serPage.signOf(found.slice(4));
     if (button.dataset.key === sign) return;
     button.dataset.key = sign;

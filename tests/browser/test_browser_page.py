@@ -109,6 +109,8 @@ def test_the_page_speaks_the_language_of_the_browser(
     page.keyboard.press("8")
     page.wait_for_selector("#saved .done", timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    wider = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText)"
+    assert page.eval_on_selector_all("#put-right .choices button", wider) == []
     page.click("#tab-label-button")
     page.wait_for_selector("#label-card .welcome", timeout=PATIENCE)
     assert done in page.inner_text("#label-card")

@@ -57,7 +57,7 @@ def build(service: CorpusTableService) -> gr.Button:
         with gr.Column(min_width=280):
             file = gr.File(
                 label="Import labels: a table or a time line",
-                file_types=TAKEN, type="filepath", height=120, elem_id="corpus-table-import",
+                file_types=TAKEN, type="filepath", height=152, elem_id="corpus-table-import",
             )  # fmt: skip
             words = gr.Textbox(
                 label="What its words mean", placeholder="excited = joy, fru = -",

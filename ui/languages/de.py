@@ -562,7 +562,7 @@ TEXTS: dict[str, str] = {
     "The annotators don't differ on it any more. Nothing was saved.": "Die Annotierenden sind darüber nicht mehr uneinig. Nichts wurde gespeichert.",
     "Only annotators who may train can see and change this.": "Das sehen und ändern nur Annotierende, die trainieren dürfen.",
     "Audio files, zip archives, and a table of them": "Tondateien, Zip-Archive und eine Tabelle dazu",
-    "Optional: the name's parts, with the word speaker in braces where the speaker stands, and \\* for anything": "Freiwillig: die Teile des Namens, mit dem Wort speaker in geschweiften Klammern, wo die Stimme steht, und \\* für Beliebiges",
+    "Optional: the name's parts, with the word speaker in braces where the speaker stands, and * for anything": "Freiwillig: die Teile des Namens, mit dem Wort speaker in geschweiften Klammern, wo die Stimme steht, und * für Beliebiges",
     "no speaker": "keine Stimme",
     "Adding": "Hinzufügen",
     "Added 1 clip to “{corpus}”.": "1 Aufnahme zu „{corpus}“ hinzugefügt.",

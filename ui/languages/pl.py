@@ -562,7 +562,7 @@ TEXTS: dict[str, str] = {
     "The annotators don't differ on it any more. Nothing was saved.": "Adnotatorzy już się co do niego nie różnią. Nic nie zapisano.",
     "Only annotators who may train can see and change this.": "To mogą widzieć i zmieniać tylko osoby, które mogą trenować.",
     "Audio files, zip archives, and a table of them": "Pliki dźwiękowe, archiwa zip i tabela do nich",
-    "Optional: the name's parts, with the word speaker in braces where the speaker stands, and \\* for anything": "Opcjonalnie: części nazwy, ze słowem speaker w nawiasach klamrowych tam, gdzie stoi osoba, oraz \\* zamiast czegokolwiek",
+    "Optional: the name's parts, with the word speaker in braces where the speaker stands, and * for anything": "Opcjonalnie: części nazwy, ze słowem speaker w nawiasach klamrowych tam, gdzie stoi osoba, oraz * zamiast czegokolwiek",
     "no speaker": "brak osoby",
     "Adding": "Dodawanie",
     "Added 1 clip to “{corpus}”.": "Dodano 1 nagranie do „{corpus}”.",

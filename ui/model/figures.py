@@ -288,7 +288,9 @@ def confusion_figure(figures: Figures) -> go.Figure:
             + "<extra></extra>",
         )
     )
-    _dress(drawn, height=130 + 34 * len(names))
+    # Slanted, the longest name takes about half of its length below.
+    longest = 7 * max(map(len, names), default=0)
+    _dress(drawn, height=130 + 34 * len(names), below=46 + longest // 2, left=30 + longest)
     drawn.update_yaxes(autorange="reversed", title={"text": say("truly"), "standoff": 4})
     drawn.update_xaxes(title={"text": say("predicted, %"), "standoff": 6}, tickangle=-45)
     return drawn
@@ -330,11 +332,11 @@ def curve_figure(curve: Curve) -> go.Figure:
     return drawn
 
 
-def _dress(drawn: go.Figure, height: int, below: int = 76) -> None:
+def _dress(drawn: go.Figure, height: int, below: int = 76, left: int = 76) -> None:
     drawn.update_layout(
         template="none",
         height=height,
-        margin={"l": 76, "r": 12, "t": 12, "b": below},
+        margin={"l": left, "r": 12, "t": 12, "b": below},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": QUIET, "size": 12, "family": ", ".join(FONT)},

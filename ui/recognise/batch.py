@@ -30,7 +30,7 @@ def build(services: Services) -> tuple[gr.HTML, gr.File]:
     """
     with gr.Accordion(fixed("Several files at once"), open=False, elem_id="several"):
         files = gr.File(
-            label=fixed("Audio files"), file_count="multiple", type="filepath", height=140
+            label=fixed("Audio files"), file_count="multiple", type="filepath", height=152
         )
         gr.HTML(fixed_in_each(lambda: _limits(services)))
         table = gr.HTML(elem_id="several-table", js_on_load=SELECT)
