@@ -248,7 +248,8 @@ def wave_html(tab: str, *, ready: bool = False) -> str:
         "<span>Segment "
         '<button type="button" data-wave="start" aria-label="Segment starts here">[</button>'
         '<button type="button" data-wave="end" aria-label="Segment ends here">]</button>'
-        '<button type="button" data-wave="earlier" aria-label="Edge 50 ms earlier" disabled>‹</button>'
+        '<button type="button" data-wave="earlier" disabled aria-label="Edge 50 ms earlier">'
+        "‹</button>"
         '<button type="button" data-wave="later" aria-label="Edge 50 ms later" disabled>›</button>'
         '<button type="button" data-wave="remove" aria-label="Remove segment" disabled>×</button>'
         "</span></div>"

@@ -24,7 +24,10 @@ KEYS: tuple[tuple[str, str], ...] = (
     ("Enter", "confirm the prediction"),
     ("S", "skip this clip, or go on after labelling segments of it"),
     ("C", "can't tell: the clip is clear, the emotion is not"),
-    ("[ ] or I O", "start and end of a segment at the playhead; dragging on the waveform or the picture does too"),
+    (
+        "[ ] or I O",
+        "start and end of a segment at the playhead; or drag on the waveform or the picture",
+    ),
     ("← →", "move the segment's edge by 50 ms; ↑ ↓ choose the edge, Esc lets the segment go"),
     ("Tab", "choose and hear the next segment; a digit labels it, Enter takes the suggestion"),
     ("Del", "remove the chosen segment"),

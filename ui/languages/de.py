@@ -217,7 +217,7 @@ TEXTS: dict[str, str] = {
     "choose the emotion with that digit, also on the number pad": "die Emotion mit dieser Ziffer wählen, auch auf dem Ziffernblock",
     "confirm the prediction": "die Vorhersage bestätigen",
     "skip this clip, or go on after labelling segments of it": "diese Aufnahme überspringen oder nach ihren Abschnitten weitergehen",
-    "start and end of a segment at the playhead; dragging on the waveform or the picture does too": "Anfang und Ende eines Abschnitts an der Abspielposition; Ziehen auf der Wellenform oder im Bild geht auch",
+    "start and end of a segment at the playhead; or drag on the waveform or the picture": "Anfang und Ende eines Abschnitts an der Abspielposition; Ziehen auf der Wellenform oder im Bild geht auch",
     "move the segment's edge by 50 ms; ↑ ↓ choose the edge, Esc lets the segment go": "die Kante des Abschnitts um 50 ms verschieben; ↑ ↓ wählen die Kante, Esc gibt ihn frei",
     "undo the last decision": "die letzte Entscheidung zurücknehmen",
     "play from the start": "von vorn abspielen",

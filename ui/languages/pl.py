@@ -217,7 +217,7 @@ TEXTS: dict[str, str] = {
     "choose the emotion with that digit, also on the number pad": "wybierz emocję z tą cyfrą, także na klawiaturze numerycznej",
     "confirm the prediction": "potwierdź przewidywanie",
     "skip this clip, or go on after labelling segments of it": "pomiń nagranie albo idź dalej po opisaniu jego odcinków",
-    "start and end of a segment at the playhead; dragging on the waveform or the picture does too": "początek i koniec odcinka w miejscu odtwarzania; można też przeciągnąć po fali lub po obrazie",
+    "start and end of a segment at the playhead; or drag on the waveform or the picture": "początek i koniec odcinka w miejscu odtwarzania; można też przeciągnąć po fali lub po obrazie",
     "move the segment's edge by 50 ms; ↑ ↓ choose the edge, Esc lets the segment go": "przesuń brzeg odcinka o 50 ms; ↑ ↓ wybierają brzeg, Esc porzuca odcinek",
     "undo the last decision": "cofnij ostatnią decyzję",
     "play from the start": "odtwórz od początku",
