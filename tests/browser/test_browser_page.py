@@ -110,6 +110,7 @@ def test_the_page_speaks_the_language_of_the_browser(
     page.wait_for_selector("#saved .done", timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     wider = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText)"
+    assert page.locator("#put-right .choices button").count() == 9
     assert page.eval_on_selector_all("#put-right .choices button", wider) == []
     page.click("#tab-label-button")
     page.wait_for_selector("#label-card .welcome", timeout=PATIENCE)

@@ -194,13 +194,14 @@ def test_a_segment_is_drawn_moved_and_chosen_on_the_picture(
     page.wait_for_selector("#recognise-wave-holder [data-wave=remove]:enabled", timeout=PATIENCE)
     pull(0.4, 0.5)
     page.wait_for_selector("#recognise-wave[data-drafts='1']", timeout=PATIENCE)
+    page.keyboard.press("ArrowRight")
     page.click("#recognise-wave-holder [data-wave=later]")
     page.keyboard.press("Enter")
     said(page, 2)
     ((start, end, emotion),) = labelled(page)
     assert emotion == "sadness"
-    assert start == pytest.approx(0.35 * seconds + 0.05, abs=0.05)
-    assert end == pytest.approx(0.7 * seconds - 0.05, abs=0.05)
+    assert start == pytest.approx(0.35 * seconds + 0.1, abs=0.045)
+    assert end == pytest.approx(0.7 * seconds - 0.05, abs=0.045)
 
 
 def test_a_segment_never_labels_the_clip_that_came_after(
