@@ -89,8 +89,6 @@ window.serSegmentsPicture = (tab) => {
     held = null;
     /* The click that follows would seek. */
     handled = Boolean(span || region);
-    /* After a seek the playhead has the focus, and would take the arrows that are the segment's now. */
-    if (handled && plot.contains(document.activeElement)) document.activeElement.blur();
     if (!ready()) { draw(); return; }
     if (span && !region) { if (span[1] - span[0] >= LEAST) tab.create(...span); }
     else if (span) tab.move(region, span, edge);
