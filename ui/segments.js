@@ -400,6 +400,8 @@ window.serSegments = (() => {
         return ["", ...span, ...(chosen.serReplaces ?? [])].join("|");
       },
       suggestion,
+      /* Take back the latest edit of what nobody has labelled; return whether there was one. */
+      undo,
       /* Hash of the clip on which the segments lie. */
       clip: () => clip,
       follow: build,

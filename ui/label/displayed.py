@@ -11,6 +11,9 @@ from ui.label.practice import PracticeNote
 from ui.language import say
 from ui.segments import Segment
 
+CANNOT_TELL = "can't tell"
+"""Why a clip is skipped in which no emotion can be told: one key, beside the plain skip."""
+
 NO_CLIP = "There is no clip to label. Nothing was saved."
 STALE = "That key press was for a clip that is no longer on the page. Nothing was saved for it."
 

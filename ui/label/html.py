@@ -140,6 +140,7 @@ def card(shown: DisplayedClip, notice: str = "") -> str:
     lines = [
         f'<section class="clip-card" data-ticket="{escape(shown.ticket)}" '
         f'data-predicted="{_predicted(shown)}" data-segments="{as_attribute(shown.segments)}" '
+        f"{'data-practice ' if shown.why == 'practice' else ''}"
         'aria-label="The clip to label">',
         f'<p class="clip-name" translate="no">{title}</p>',
         f'<p class="file">{escape(" · ".join(fact for fact in facts if fact))}</p>',

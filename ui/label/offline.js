@@ -10,11 +10,17 @@
   const session = unique();
   const cards = new Map();
   let online = true, flushing = false, fetching = false, nextFetch = 0, last = null;
+  /* Cards of this page's own decisions, so that Undo can bring them back. */
+  const decidedOn = new Map();
 
   const panel = () => document.getElementById("label-panel");
   const seen = () => panel() && panel().offsetParent !== null;
   const card = () => document.querySelector("#label-card .clip-card");
   const clipOf = (one) => (one ? one.dataset.ticket.split(":")[0] : "");
+  /* The ticket as the server gave it. A card whose segments changed here has another, so that they are
+     drawn anew. */
+  const ticketOf = (one) => (one ? one.dataset.ticket.replace(/~.*$/, "") : "");
+  const near = (one, other) => Boolean(one && other) && Math.abs(one[0] - other[0]) < 0.002 && Math.abs(one[1] - other[1]) < 0.002;
   const waiting = () => page().recall(WAITING, []);
   /* Clips that were decided on here and not sent yet: the server may offer them once more, for instance
      to a page that was loaded again meanwhile. */
@@ -53,7 +59,7 @@
   };
 
   /* The card that the server sent stays where it is, out of sight; ours stands before it. */
-  const show = () => {
+  const show = (before) => {
     const holder = document.getElementById("label-card");
     if (!holder) return;
     let own = holder.querySelector(":scope > .offline-card");
@@ -62,41 +68,108 @@
       own.className = "offline-card";
       holder.prepend(own);
     }
-    const [clip, html] = cards.entries().next().value || [];
+    const [clip, next] = before ? ["", before] : cards.entries().next().value || [];
     cards.delete(clip);
-    own.innerHTML = html || `<div class="welcome"><h2>${say("No more clips are here")}</h2>${say("The next ones come with the connection. What you decided is kept on this device.")}</div>`;
+    own.innerHTML = next || `<div class="welcome"><h2>${say("No more clips are here")}</h2>${say("The next ones come with the connection. What you decided is kept on this device.")}</div>`;
     document.getElementById("label-picture")?.classList.add("of-another");
     paint();
   };
   const backToServer = () => {
     document.querySelector("#label-card > .offline-card")?.remove();
+    if (card()) card().dataset.ticket = ticketOf(card());
     document.getElementById("label-picture")?.classList.remove("of-another");
     const again = document.querySelector("button#label-again, #label-again button");
     if (again && seen()) again.click();
   };
 
+  /* The fields beside the choice. Without a connection Gradio neither reads nor empties them. */
+  const fields = {
+    radios: () => [...document.querySelectorAll("#label-certainty input")],
+    note: () => document.querySelector("#label-note :is(textarea, input)"),
+    reason: () => document.querySelector("#label-reason input"),
+    read() {
+      const sure = this.radios().find((one) => one.checked);
+      const typed = this.reason()?.value ?? "";
+      /* What a choice is called is in the reader's language, what is kept is not. */
+      const { choices = [] } = window.gradio_config.components.find((one) => one.props.elem_id === "label-reason")?.props ?? {};
+      const [, reason = typed] = choices.find(([name]) => name === typed || say(name) === typed) ?? [];
+      return { certainty: sure ? Number(sure.value) : undefined, note: this.note()?.value, reason };
+    },
+    empty() {
+      for (const one of this.radios()) { one.checked = false; one.closest("label").classList.remove("selected"); }
+      for (const one of [this.note(), this.reason()]) if (one?.value) { one.value = ""; one.dispatchEvent(new Event("input", { bubbles: true })); }
+    },
+  };
+  window.addEventListener("change", (event) => {
+    if (online || !event.target.closest?.("#label-certainty")) return;
+    fields.radios().forEach((one) => one.closest("label").classList.toggle("selected", one.checked = one === event.target));
+  }, true);
   const decisionOf = (button) => {
     const now = card();
-    if (!now || !button) return null;
+    if (!now || !button || "practice" in now.dataset) return null;
     const since = Number(now.dataset.since || 0);
-    const made = { id: unique(), ticket: now.dataset.ticket, blind: Boolean(page().recall("blind", false)) };
+    const made = { id: unique(), ticket: ticketOf(now), blind: Boolean(page().recall("blind", false)) };
     if (since) made.milliseconds = Math.round(performance.now() - since);
-    const beside = window.serMixed.given();
-    if (button.closest("#label-skip")) return { ...made, action: "skip", emotion: "" };
-    if (button.closest("#label-confirm")) return now.dataset.predicted ? { ...made, ...beside, action: "label", emotion: now.dataset.predicted } : null;
+    const { certainty, note, reason } = fields.read();
+    if (button.closest("#label-unclear")) return { ...made, note, action: "skip", unclear: true };
+    if (button.closest("#label-skip")) return { ...made, note, reason, action: "skip" };
+    Object.assign(made, window.serMixed.given(), { certainty, note });
+    if (button.closest("#label-confirm")) return now.dataset.predicted ? { ...made, action: "label", emotion: now.dataset.predicted } : null;
+    const [start, end, ...moved] = window.serSegments.label.chosen().split("|").slice(1).map(Number);
+    if (end !== undefined) made.segment = [start, end];
+    if (moved.length) made.replaces = moved;
+    if (button.closest("#label-remove")) return made.segment ? { ...made, action: "remove" } : null;
     const found = button.id.match(/^label-choose-(\w+)$/);
-    return found ? { ...made, ...beside, action: "label", emotion: found[1] } : null;
+    return found ? { ...made, action: "label", emotion: found[1] } : null;
+  };
+  /* A card as it came, to be heard and timed anew. */
+  const copyOf = (one) => {
+    const copy = one.cloneNode(true);
+    delete copy.dataset.since;
+    copy.classList.remove("pending");
+    return copy.outerHTML;
+  };
+  /* Draw the segments of the clip on the page as this device knows them. */
+  const redraw = (now, segments) => {
+    now.dataset.segments = JSON.stringify(segments.sort((one, other) => one[0] - other[0]));
+    now.dataset.ticket = `${ticketOf(now)}~${unique()}`;
   };
   const queue = (decision) => {
+    const now = card();
     keep([...waiting(), decision]);
-    show();
+    if (decision.segment && now) {
+      const before = JSON.parse(now.dataset.segments || "[]");
+      decidedOn.set(decision.id, { segments: before });
+      const left = before.filter((one) => !near(one, decision.segment) && !near(one, decision.replaces));
+      redraw(now, decision.action === "label" ? [...left, [...decision.segment, decision.emotion]] : left);
+      paint();
+    } else {
+      if (now) decidedOn.set(decision.id, { card: copyOf(now) });
+      show();
+    }
+    fields.empty();
+  };
+  const undo = () => {
+    const all = waiting(), gone = all.pop(), before = decidedOn.get(gone.id);
+    keep(all);
+    decidedOn.delete(gone.id);
+    if (before?.segments && ticketOf(card()) === gone.ticket) redraw(card(), before.segments);
+    else if (before?.card) {
+      const now = card();
+      /* The one before our eyes is the next again. */
+      if (now) { const rest = [...cards]; cards.clear(); cards.set(clipOf(now), copyOf(now)); rest.forEach(([clip, html]) => cards.set(clip, html)); }
+      show(before.card);
+    }
+    paint();
   };
 
+  /* Whether the latest decision has not been answered yet, as far as the page shows. */
+  const underWay = () => last && ticketOf(card()) === last.ticket && window.serLabel.busy();
   const lost = () => {
     if (!online) return;
     online = false;
     /* What was on its way when the connection went is kept too; the server knows what it has. */
-    if (last && card() && card().dataset.ticket === last.ticket) { queue(last); last = null; }
+    if (underWay()) { queue(last); last = null; }
     paint();
   };
   const flush = async () => {
@@ -109,7 +182,7 @@
         const told = results.filter((one) => one.status === "conflict" || one.status === "refused").map((one) => one.message);
         if (told.length) page().remember(TOLD, [...page().recall(TOLD, []), ...told]);
         const done = new Set(results.map((one) => one.id));
-        const again = online && part.some((one) => one.ticket === card()?.dataset.ticket);
+        const again = online && part.some((one) => one.ticket === ticketOf(card()));
         keep(waiting().filter((one) => !done.has(one.id)));
         if (again) backToServer();
         paint();
@@ -164,22 +237,37 @@
     }
   };
 
+  const note = (text) => {
+    const place = document.getElementById("label-ignored");
+    if (place) place.textContent = text;
+  };
+  /* A page that is left or loaded again, as Gradio does once a restarted server answers, takes with it
+     what was on its way. The server knows what reached it. */
+  window.addEventListener("pagehide", () => { if (online && underWay()) keep([...waiting(), last]); });
+
   /* Before every other listener: without a connection the buttons speak to this device. */
   window.addEventListener("click", (event) => {
-    const button = event.target.closest?.("#label-choices button, #label-confirm, #label-skip");
+    const stop = () => { event.preventDefault(); event.stopImmediatePropagation(); };
+    const button = event.target.closest?.("#label-choices button, #label-confirm, #label-skip, #label-unclear, #label-remove");
     if (!button) {
-      if (!online && event.target.closest?.("#label-undo") && waiting().length) {
-        keep(waiting().slice(0, -1));
-        paint();
-        event.stopImmediatePropagation();
-      }
       if (event.target.closest?.("#label-blind input")) cards.clear();
+      if (online) return;
+      if (event.target.closest?.("#label-undo")) {
+        if (window.serSegments.label.undo()) return stop();
+        if (waiting().length) { undo(); stop(); }
+      } else if (event.target.closest?.("#label-suggest")) {
+        stop();
+        note(say("Segments are suggested once the connection is back."));
+      }
       return;
     }
     const decision = decisionOf(button.closest("button") || button);
-    if (online) { last = decision; return; }
-    event.preventDefault();
-    event.stopImmediatePropagation();
+    if (online) {
+      if (!window.serLabel.busy()) last = decision;
+      return;
+    }
+    stop();
+    note("practice" in (card()?.dataset ?? {}) ? say("Practice goes on once the connection is back.") : "");
     if (decision) queue(decision);
   }, true);
 

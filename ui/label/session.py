@@ -373,18 +373,12 @@ class LabelSession:
                     raise PageError(NO_EMOTION)
                 check_segment(choice.segment, shown.ready.seconds)
             event = self._event(who, session, shown, choice)
-            store = self.services.store
             if not who.may_write:
                 self.services.suggestion_limits.take(
                     session, shown.sha, f"{event.emotion} {choice.segment or ''}",
                     seconds=shown.ready.seconds, size=len(shown.ready.data),
                 )  # fmt: skip
-            if choice.action != "skip":
-                store.keep_clip(shown.ready.data, shown.ready.suffix)
-            with store.exclusive():
-                saved = store.append(event, expect=self._expected(shown, who))
-                if choice.replaces not in (None, choice.segment) and who.may_write:
-                    store.withdraw(who.name, shown.sha, *choice.replaces, session=session)
+            saved = self._saved(who, session, shown, choice, event)
             if choice.segment is None:
                 asked = shown.why == ROUND and choice.action == "label"
                 sound = shown.ready.sound or ""
@@ -392,6 +386,20 @@ class LabelSession:
                 page.shown = None
                 self.services.handover.drop(session, shown.sha)
             return saved
+
+    def _saved(
+        self, who: Annotator, session: str, shown: DisplayedClip, choice: LabelDecision,
+        event: LabelEvent,
+    ) -> Saved:  # fmt: skip
+        """Keep the clip and the event, and withdraw the segment whose edges it moved."""
+        store = self.services.store
+        if choice.action != "skip":
+            store.keep_clip(shown.ready.data, shown.ready.suffix)
+        with store.exclusive():
+            saved = store.append(event, expect=self._expected(shown, who))
+            if choice.replaces not in (None, choice.segment) and who.may_write:
+                store.withdraw(who.name, shown.sha, *choice.replaces, session=session)
+        return saved
 
     def _remove(
         self, who: Annotator, session: str, shown: DisplayedClip, choice: LabelDecision
@@ -421,7 +429,7 @@ class LabelSession:
     def decide_ahead(
         self, who: Annotator, session: str, shown: DisplayedClip, choice: LabelDecision
     ) -> Saved:
-        """Save a decision on a whole clip that no page of this server shows.
+        """Save a decision on a clip that no page of this server shows.
 
         Args:
             who: whose decision.
@@ -430,15 +438,18 @@ class LabelSession:
             choice: the decision.
 
         Raises:
-            PageError: there is nothing to confirm.
+            PageError: there is nothing to confirm, or the segment lies outside the clip.
             StoreError: the store refused or the disk did not take it; nothing was saved.
         """
         with self._lock:
+            if choice.action == "remove":
+                return self._remove(who, session, shown, choice)
+            if choice.segment is not None:
+                check_segment(choice.segment, shown.ready.seconds)
             event = self._event(who, session, shown, choice)
-            store = self.services.store
-            if choice.action != "skip":
-                store.keep_clip(shown.ready.data, shown.ready.suffix)
-            saved = store.append(event, expect=self._expected(shown, who))
+            saved = self._saved(who, session, shown, choice, event)
+            if choice.segment is not None:
+                return saved
             for page in self._sessions.values():
                 if page.annotator == who.name and page.shown and page.shown.sha == shown.sha:
                     page.shown = None

@@ -13,13 +13,11 @@ from ser_core.home import Home
 from ui import clip_import_panel, model_choice, page_html, standing
 from ui.emotion_buttons import emotion_buttons
 from ui.label import guidelines_panel, handlers, html, offline_endpoints
+from ui.label.displayed import CANNOT_TELL
 from ui.label.session import LabelSession
 from ui.mixed import bar
 from ui.segments import wave_html
 from ui.services import Services
-
-CANNOT_TELL = "can't tell"
-"""Why a clip is skipped in which no emotion can be told: one key, beside the plain skip."""
 
 REASONS = ("no speech", "several speakers", "too noisy", CANNOT_TELL, "private", "other")
 WITH_TICKET = "(_, ...rest) => [window.serLabel.ticket(), ...rest]"
@@ -179,11 +177,13 @@ def _details() -> tuple[gr.Radio, gr.Textbox, gr.Dropdown]:
             [("certain", 1.0), ("rather sure", 0.7), ("a guess", 0.4)],
             label="How sure are you?",
             info="For this clip only. You can leave it empty.",
+            elem_id="label-certainty",
         )
         note = gr.Textbox(label="Note", max_length=2000, lines=1, elem_id="label-note")
         reason = gr.Dropdown(
-            list(REASONS), value=None, label="Reason for a skip", allow_custom_value=True
-        )
+            list(REASONS), value=None, label="Reason for a skip", allow_custom_value=True,
+            elem_id="label-reason",
+        )  # fmt: skip
     return certainty, note, reason
 
 

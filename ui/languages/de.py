@@ -463,6 +463,8 @@ TEXTS: dict[str, str] = {
     "Dismiss": "Schließen",
     "No more clips are here": "Hier liegen keine weiteren Aufnahmen",
     "The next ones come with the connection. What you decided is kept on this device.": "Die nächsten kommen, sobald die Verbindung wieder da ist. Ihre Entscheidungen bleiben auf diesem Gerät.",
+    "Segments are suggested once the connection is back.": "Abschnitte werden vorgeschlagen, sobald die Verbindung wieder da ist.",
+    "Practice goes on once the connection is back.": "Das Üben geht weiter, sobald die Verbindung wieder da ist.",
     "A decision that was made without a connection can't be read. It was not saved.": "Eine Entscheidung, die ohne Verbindung getroffen wurde, ist nicht lesbar. Sie wurde nicht gespeichert.",
     "Somebody changed {name} meanwhile. Your “{emotion}” was not saved: listen again.": "Jemand hat {name} inzwischen geändert. Ihr „{emotion}“ wurde nicht gespeichert: Hören Sie noch einmal hin.",
     "{name} is no longer among the clips here. Your “{emotion}” was not saved.": "{name} gehört nicht mehr zu den Aufnahmen hier. Ihr „{emotion}“ wurde nicht gespeichert.",

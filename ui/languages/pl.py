@@ -463,6 +463,8 @@ TEXTS: dict[str, str] = {
     "Dismiss": "Zamknij",
     "No more clips are here": "Nie ma tu więcej nagrań",
     "The next ones come with the connection. What you decided is kept on this device.": "Następne pojawią się, gdy wróci połączenie. Decyzje są przechowywane na tym urządzeniu.",
+    "Segments are suggested once the connection is back.": "Fragmenty zostaną zaproponowane, gdy wróci połączenie.",
+    "Practice goes on once the connection is back.": "Ćwiczenie można kontynuować, gdy wróci połączenie.",
     "A decision that was made without a connection can't be read. It was not saved.": "Nie można odczytać decyzji podjętej bez połączenia. Nie została zapisana.",
     "Somebody changed {name} meanwhile. Your “{emotion}” was not saved: listen again.": "Ktoś w międzyczasie zmienił {name}. Wybór „{emotion}” nie został zapisany: posłuchaj jeszcze raz.",
     "{name} is no longer among the clips here. Your “{emotion}” was not saved.": "{name} nie należy już do nagrań tutaj. Wybór „{emotion}” nie został zapisany.",

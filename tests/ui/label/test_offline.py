@@ -11,8 +11,10 @@ import pytest
 
 from label_store.event import LabelEvent
 from tests.ui.label.test_session import ADA, BOB, VISITOR, QuickShelf, choose, corpus, shown
+from ui.label import html
+from ui.label.displayed import CANNOT_TELL
 from ui.label.offline import AHEAD, OfflineLabels
-from ui.label.session import LabelSession
+from ui.label.session import IN_SEGMENTS, LabelSession
 from ui.services import AppSettings, Services
 
 
@@ -128,3 +130,90 @@ def test_a_clip_that_went_away_is_told(labelling: LabelSession, offline: Offline
     (found,) = offline.take(ADA, [sent(card)])
     assert found["status"] == "refused"
     assert "not saved" in found["message"]
+
+
+def segment(card: str, emotion: str, *span: float, **other: Any) -> dict[str, Any]:
+    return sent(card, emotion, segment=list(span), **other)
+
+
+def test_segments_are_labelled_without_a_connection_and_then_the_clip(
+    labelling: LabelSession, offline: OfflineLabels
+) -> None:
+    card = offline.ahead(ADA, [], blind=False)[0]["card"]
+    made = [
+        segment(card, "fear", 0.1, 0.3),
+        segment(card, "joy", 0.35, 0.5),
+        segment(card, "fear", 0.15, 0.3, replaces=[0.1, 0.3]),
+        sent(card, action="remove", segment=[0.35, 0.5]),
+        sent(card, action="skip", emotion=""),
+    ]
+    assert [one["status"] for one in offline.take(ADA, made)] == ["saved"] * 5
+    assert [one["status"] for one in offline.take(ADA, made)] == ["known"] * 5
+    view = labelling.services.store.clip(made[0]["ticket"].partition(":")[0])
+    spans = {span: by["ada"].emotion for span, by in view.annotations.items() if span[0]}
+    assert spans == {("0.15", "0.3"): "fear"}
+    skip = labelling.services.store.events()[-1]
+    assert (skip.action, skip.reason, skip.start) == ("skip", IN_SEGMENTS, None)
+
+
+def test_a_segment_that_is_labelled_anew_keeps_its_last_emotion(
+    labelling: LabelSession, offline: OfflineLabels
+) -> None:
+    card = offline.ahead(ADA, [], blind=False)[0]["card"]
+    made = [segment(card, emotion, 0.1, 0.3) for emotion in ("fear", "joy", "fear")]
+    assert [one["status"] for one in offline.take(ADA, made)] == ["saved"] * 3
+    again = [one | {"id": str(uuid.uuid4())} for one in made[2:]]
+    assert offline.take(ADA, again)[0]["status"] == "known"
+
+
+def test_segments_do_not_hide_what_somebody_else_changed(
+    labelling: LabelSession, offline: OfflineLabels
+) -> None:
+    needed = labelling.queue().annotations_needed
+    cards = all_ahead(offline, [])
+    clip, card = next((c, cards[c]) for c in cards if needed(c) == 1)
+    assert offline.take(ADA, [segment(card, "fear", 0.1, 0.3)])[0]["status"] == "saved"
+    store = labelling.services.store
+    store.append(LabelEvent(action="label", annotator="bob", clip=clip, emotion="joy"))
+    assert offline.take(ADA, [sent(card)])[0]["status"] == "conflict"
+
+
+def test_what_stands_beside_a_decision_comes_with_it(
+    labelling: LabelSession, offline: OfflineLabels
+) -> None:
+    one, two, three = list(all_ahead(offline, []).values())[:3]
+    made = [
+        sent(one, certainty=0.4, note="hoarse"),
+        sent(two, action="skip", emotion="", reason="private", note="a name is said"),
+        sent(three, action="skip", emotion="", unclear=True),
+    ]
+    assert [one["status"] for one in offline.take(ADA, made)] == ["saved"] * 3
+    first, second, third = labelling.services.store.events()
+    assert (first.certainty, first.note) == (0.4, "hoarse")
+    assert (second.reason, second.note) == ("private", "a name is said")
+    assert third.reason == CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"segment": [0.1]},
+        {"segment": ["0.1", "0.3"]},
+        {"segment": [0.3, 0.1]},
+        {"segment": [0.1, 900.0]},
+        {"segment": [float("nan"), 0.3]},
+        {"action": "remove"},
+        {"certainty": 7},
+    ],
+)
+def test_segments_and_fields_that_no_page_sends_are_refused(
+    labelling: LabelSession, offline: OfflineLabels, wrong: dict[str, Any]
+) -> None:
+    card = offline.ahead(ADA, [], blind=False)[0]["card"]
+    assert offline.take(ADA, [sent(card) | wrong])[0]["status"] == "refused"
+    assert labelling.services.store.revision == 0
+
+
+def test_practice_is_marked_so_that_no_page_keeps_its_answers(labelling: LabelSession) -> None:
+    assert "data-practice" not in html.card(shown(labelling))
+    assert "data-practice" in html.card(labelling.practise(ADA, "s", blind=False))
