@@ -1,13 +1,20 @@
-"""The encoder as it was pretrained on splits that others publish, with a head of its own for each.
+"""Models on splits that others publish, trained for each on nobody who is tested.
 
     python -m benchmarks.studies.published_splits --corpora FOLDER [--home DIR]
-        [--encoder openai/whisper-base | --model FOLDER]
+        [--encoder openai/whisper-base | --model FOLDER | --recipes FIRST.toml SECOND.toml]
         [--list cremad=evar/metadata/cremad.csv] [--folds ravdess=5] [--json FILE]
 
-So that tables of others can be compared: a head is trained on the corpus alone, and on nobody who
-is tested. The encoder is frozen and the head is that of `models/encoder.toml`; --model takes both
-from a checkpoint whose front is frozen too. One whose front learned from these speakers, as that of
-`models/encoder` did, is refused: they would not meet it for the first time.
+So that tables of others can be compared. What is trained is one of three:
+
+- a head on the encoder as it was pretrained, frozen, by the settings of `models/encoder.toml`
+  (``--encoder``, the default), or on the front of a checkpoint that is frozen too (``--model``);
+- a model, by the recipes in `models/` one after the other, each going on from the one before
+  (``--recipes``), with as many clips an epoch in the last as ``--epoch-clips`` says;
+- nothing, where ``--model`` is a checkpoint whose front learned, as those in `models/` did: it has
+  met most of these speakers. It is asked about those of them alone that are on its test side, and
+  the table says how few they are.
+
+Each learns from the corpus alone:
 
 - ``--list`` takes a corpus' speakers from a file with the columns ``speaker_id,split`` (train,
   valid, test), as EVAR publishes it for CREMA-D (github.com/nttcslab/eval-audio-repr: 63, 9 and 19
@@ -17,85 +24,73 @@ from a checkpoint whose front is frozen too. One whose front learned from these 
   (github.com/emo-box/EmoBox: six folds of four of the 24 actors; UAR). Which actors share a fold is
   not EmoBox's choice but ours.
 
-States are kept under DIR (SER_HOME), as those of `python -m trainer` are. FILE is a table for
-`python -m trainer evaluate --tables`.
+States, and the models that recipes make, are kept under DIR (SER_HOME): a study that was stopped
+goes on where it was. FILE is a table for `python -m trainer evaluate --tables`.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.studies.learners import AsShipped, Heads, Learner, Recipes, Sides, frozen
 from ser_core.checkpoints import checkpoint
-from ser_core.checkpoints.calibration import Calibration
-from ser_core.checkpoints.checkpoint import Checkpoint
-from ser_core.checkpoints.model import build
-from ser_core.checkpoints.specification import Specification
 from ser_core.corpora import read
+from ser_core.corpora.committed_sides import TABLES
+from ser_core.emotions import EMOTIONS
 from ser_core.frontends.encoder import DEFAULT_SOURCE
 from ser_core.home import Home
 from trainer.data.batches import Example, examples
 from trainer.data.decoded import DecodedClips
-from trainer.data.embeddings import Embeddings, logits_of_states
-from trainer.data.prepare import Prepared
-from trainer.errors import DataError
+from trainer.errors import DataError, SettingsError
 from trainer.evaluation import bootstrap
-from trainer.experiments.out_of_fold_head import head_of, trained_by
 from trainer.lifecycle.gain import fold_of
-from trainer.presets import preset, with_encoder
 from trainer.reporting.tables import ReportTable
-from trainer.settings import Settings
-from trainer.settings_file import read_toml
-from trainer.training.callbacks import Callbacks
 
-ROOT = Path(__file__).resolve().parents[2]
 SIDES = {"train": "train", "valid": "validation", "validation": "validation", "test": "test"}
 
 
 class Study:
-    """A front, its kept states, and the clips of one corpus after another.
+    """The clips of one corpus after another, and who learns from them.
 
     Args:
-        held: the checkpoint.
+        learner: who.
         corpora: the folder of corpora.
-        home: SER_HOME, where states are kept.
+        decoded: where their clips are kept.
     """
 
-    def __init__(self, held: Checkpoint, corpora: Path, home: Path) -> None:
-        self.held, self.corpora = held, corpora
-        self.settings: Settings = trained_by(held)
-        self.decoded = DecodedClips(Home(home).decoded, trim=held.specification.trim_silence)
-        self.embeddings = Embeddings(
-            held.model, held.specification, self.decoded, recipe=self.settings.augment
-        )
+    def __init__(self, learner: Learner, corpora: Path, decoded: DecodedClips) -> None:
+        self.learner, self.corpora, self.decoded = learner, corpora, decoded
 
-    def items(self, corpus: str) -> list[Example]:
-        """Return the usable clips of a corpus."""
+    def items(self, corpus: str) -> tuple[list[Example], tuple[str, ...]]:
+        """Return the usable clips of a corpus, and the emotions of their labels."""
         clips = read(self.corpora / corpus, corpus).clips
+        present = {clip.emotion for clip in clips}
+        emotions = self.learner.emotions or tuple(one for one in EMOTIONS if one in present)
         digests, _ = self.decoded.prepare(clips)
-        return examples(clips, digests, self.held.specification.emotions)
+        return examples(clips, digests, emotions), emotions
 
-    def confusion(
-        self, train: Sequence[Example], judging: Sequence[Example], test: Sequence[Example]
-    ) -> bootstrap.IntArray:
-        """Return the confusion of a head trained on some clips, ``[true, said]``."""
-        sides = {"train": list(train), "validation": list(judging), "test": []}
-        emotions = self.held.specification.emotions
-        prepared = Prepared(emotions, sides, self.decoded)
-        quiet = Callbacks(log=lambda line: None)
-        model = head_of(self.held, prepared, self.settings, self.embeddings, quiet)
-        logits = logits_of_states(model, self.embeddings.of(test))
-        known = sorted({item.label for item in [*train, *test]})
+    def confusion(self, parts: Sides, emotions: tuple[str, ...], name: str) -> bootstrap.IntArray:
+        """Return the confusion of the test part, ``[true, said]``."""
+        logits = self.learner.logits(parts, emotions, self.decoded, name)
+        test = parts["test"]
+        known = sorted({item.label for part in parts.values() for item in part})
         said = np.array(known)[logits[:, known].argmax(axis=1)]
         matrix = np.zeros((len(emotions), len(emotions)), dtype=np.int64)
         np.add.at(matrix, ([item.label for item in test], said), 1)
         return matrix
+
+    def never_met(self, corpus: str, items: Sequence[Example]) -> list[Example]:
+        """Return the clips of speakers that a learner as it was shipped did not learn from."""
+        if not isinstance(self.learner, AsShipped):
+            return list(items)
+        sides = TABLES.get(corpus, {})
+        return [item for item in items if sides.get(item.clip.speaker) == "test"]
 
     def by_list(self, corpus: str, sides: Mapping[str, str]) -> tuple[str, ...]:
         """Return the row of a published list of speakers.
@@ -108,60 +103,56 @@ class Study:
             DataError: a side has nobody who is here.
         """
         parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
-        for item in self.items(corpus):
+        items, emotions = self.items(corpus)
+        for item in items:
             if item.clip.speaker in sides:
                 parts[sides[item.clip.speaker]].append(item)
+        parts["test"] = self.never_met(corpus, parts["test"])
         here = {side: len({i.clip.speaker for i in part}) for side, part in parts.items()}
         if not all(here.values()):
             raise DataError(f"{corpus}: speakers here of each side of the published list: {here}")
-        asked = {side: sum(its == side for its in sides.values()) for side in parts}
-        matrix = self.confusion(*(parts[side] for side in ("train", "validation", "test")))
-        people = ", ".join(f"{here[side]} of {asked[side]} {side}" for side in parts)
+        total = {side: sum(its == side for its in sides.values()) for side in parts}
+        matrix = self.confusion(parts, emotions, corpus)
+        shown = ("test",) if isinstance(self.learner, AsShipped) else tuple(parts)
+        people = ", ".join(f"{here[side]} of {total[side]} {side}" for side in shown)
         return row(f"{corpus}, published list", matrix, people)
 
     def by_folds(self, corpus: str, folds: int) -> tuple[str, ...]:
         """Return the row of speakers divided into folds: the folds' mean, as EmoBox takes it."""
-        items = self.items(corpus)
+        items, emotions = self.items(corpus)
         owners = [item.clip.speaker for item in items]
+        if isinstance(self.learner, AsShipped):
+            test = self.never_met(corpus, items)
+            matrix = self.confusion({"train": items, "test": test}, emotions, corpus)
+            met = len({item.clip.speaker for item in test})
+            return row(f"{corpus}, as shipped", matrix, f"{met} of {len(set(owners))} test")
         fold = fold_of(owners, folds)
         matrices = []
         for number in range(folds):
             other = (number + 1) % folds
-            test = [item for item, its in zip(items, fold, strict=True) if its == number]
-            judging = [item for item, its in zip(items, fold, strict=True) if its == other]
-            rest = [i for i, its in zip(items, fold, strict=True) if its not in (number, other)]
-            matrices.append(self.confusion(rest, judging, test))
+            parts = {
+                "train": [
+                    i for i, its in zip(items, fold, strict=True) if its not in (number, other)
+                ],
+                "validation": [i for i, its in zip(items, fold, strict=True) if its == other],
+                "test": [i for i, its in zip(items, fold, strict=True) if its == number],
+            }
+            matrices.append(self.confusion(parts, emotions, f"{corpus}-{number + 1}"))
         return row(f"{corpus}, {folds} folds", np.stack(matrices), f"{len(set(owners))} in turn")
 
 
-def frozen(encoder: str) -> Checkpoint:
-    """Return a model around a pretrained encoder by the settings of ``models/encoder.toml``.
-
-    Args:
-        encoder: its name on the Hub, or a local folder.
-    """
-    values = read_toml(ROOT / "models" / "encoder.toml")
-    name = values.pop("preset")
-    settings = with_encoder(preset(name).with_values(values), encoder)
-    emotions = checkpoint.describe(ROOT / "models" / "encoder").specification.emotions
-    specification = Specification(
-        frontend=settings.frontend,
-        frontend_parameters=settings.frontend_arguments(),
-        backbone=settings.backbone,
-        backbone_parameters=dict(settings.backbone_parameters),
-        emotions=emotions,
-        seconds=settings.seconds,
-        trim_silence=settings.trim_silence,
-        normalisation={"kind": settings.normalisation},
-        name=Path(encoder).name,
-        version="frozen",
-    )
-    model = build(specification)
-    specification = dataclasses.replace(
-        specification, frontend_parameters=model.frontend.parameters_json()
-    )
-    metrics = {"settings": settings.to_json()}
-    return Checkpoint(Path(encoder), model, specification, Calibration(), metrics, "")
+def learner_of(args: argparse.Namespace) -> tuple[Learner, DecodedClips]:
+    """Return who learns, and where the clips are kept, as the command line asks."""
+    home = Home(args.home)
+    if args.recipes:
+        made = Recipes(args.recipes, args.home, encoder=args.encoder, epoch_clips=args.epoch_clips)
+        return made, DecodedClips(home.decoded, trim=made.trim)
+    held = checkpoint.load(args.model) if args.model else frozen(args.encoder)
+    decoded = DecodedClips(home.decoded, trim=held.specification.trim_silence)
+    try:
+        return Heads(held, decoded), decoded
+    except SettingsError:  # its front learned from these speakers
+        return AsShipped(held), decoded
 
 
 def row(name: str, matrices: bootstrap.IntArray, people: str) -> tuple[str, ...]:
@@ -197,15 +188,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpora", type=Path, required=True)
     parser.add_argument("--home", type=Path, default=Path("data"))
-    front = parser.add_mutually_exclusive_group()
-    front.add_argument("--encoder", default=DEFAULT_SOURCE)
-    front.add_argument("--model", type=Path)
+    parser.add_argument("--encoder", default=DEFAULT_SOURCE)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", type=Path)
+    which.add_argument("--recipes", type=Path, nargs="+", metavar="TOML")
+    parser.add_argument("--epoch-clips", type=int, default=0)
     parser.add_argument("--list", nargs="*", default=[], metavar="CORPUS=FILE")
     parser.add_argument("--folds", nargs="*", default=["ravdess=5"], metavar="CORPUS=N")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    held = checkpoint.load(args.model) if args.model else frozen(args.encoder)
-    study = Study(held, args.corpora, args.home)
+    learner, decoded = learner_of(args)
+    study = Study(learner, args.corpora, decoded)
     rows = []
     for word in args.list:
         corpus, _, file = word.partition("=")
@@ -214,12 +207,11 @@ def main() -> int:
         corpus, _, number = word.partition("=")
         rows.append(study.by_folds(corpus, int(number)))
     found = ReportTable(
-        "Heads trained on one corpus alone, as others test encoders",
+        "On splits that others publish",
         ("split", "accuracy", "UAR", "clips tested", "speakers"),
         tuple(rows),
         (
-            f"The front of {held.specification.name} {held.specification.version}, with a head of "
-            "its own for each row, made by its settings. RAVDESS by actor, UAR, in EmoBox: 0.54 "
+            f"{learner.about} RAVDESS by actor, UAR, in EmoBox: 0.54 "
             "wav2vec2-base, 0.62 WavLM-base, 0.72 WavLM-large, 0.75 Whisper-large. CREMA-D on "
             "EVAR's list, accuracy: 0.655 wav2vec2-base, 0.708 Whisper-base.",
         ),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks.studies.correction_curve import curve, table
+from benchmarks.studies.learners import AsShipped, Heads, Recipes
 from benchmarks.studies.published_splits import Study, read_list
 from ser_core.checkpoints import checkpoint
 from ser_core.checkpoints.checkpoint import Checkpoint
@@ -165,7 +166,8 @@ def test_a_published_list_is_followed_and_who_is_not_here_is_counted(
     rows += [(people[6], "valid"), (people[7], "test"), (people[8], "test")]
     file = tmp_path / "list.csv"
     file.write_text("speaker_id,split\n" + "".join(f"{n},{side}\n" for n, side in rows))
-    study = Study(made.held, Path(made.settings.corpora), made.home)
+    decoded = made.prepared.decoded
+    study = Study(Heads(made.held, decoded), Path(made.settings.corpora), decoded)
     name, accuracy, uar, tested, who = study.by_list("cremad", read_list(file))
     assert (name, tested) == ("cremad, published list", "18")
     assert who == "6 of 7 train, 1 of 1 validation, 2 of 2 test"
@@ -181,3 +183,61 @@ def test_a_published_list_is_followed_and_who_is_not_here_is_counted(
     file.write_text("name,side\n1001,train\n")
     with pytest.raises(DataError, match="expected the columns"):
         read_list(file)
+
+
+HEAD = """
+preset = "encoder"
+frontend_preset = ""
+frontend_parameters = { config = CONFIG, stack = true }
+normalisation = "none"
+seconds = 0.6
+epochs = 1
+epoch_clips = 32
+batch_size = 8
+precision = "fp32"
+threads = 1
+workers = 0
+[backbone_parameters]
+sizes = [8]
+"""
+
+
+def test_recipes_train_a_model_for_each_part_once_and_go_on_where_they_were(
+    made: Made, tmp_path: Path
+) -> None:
+    config = ", ".join(f"{name} = {json.dumps(value)}" for name, value in WHISPER.items())
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(HEAD.replace("CONFIG", "{" + config + "}"))
+    second.write_text(first.read_text().replace("epochs = 1", 'epochs = 1\ndepth = "last"'))
+    said: list[str] = []
+    decoded = made.prepared.decoded
+    learner = Recipes([first, second], tmp_path, encoder="", epoch_clips=16, log=said.append)
+    study = Study(learner, Path(made.settings.corpora), decoded)
+    row = study.by_folds("emodb", 3)
+    assert (row[0], row[4]) == ("emodb, 3 folds", "3 in turn")
+    assert "first.toml, then second.toml (1 epochs of 16 clips)" in learner.about
+    folders = sorted((tmp_path / "cache" / "published").iterdir())
+    assert len(folders) == 3
+    people = {item.clip.speaker for item in study.items("emodb")[0]}
+    assert len(people) == 3
+    tuned = checkpoint.load(folders[0] / "1")
+    assert tuned.specification.parent == "0"
+    assert set(tuned.specification.emotions) == set(study.items("emodb")[1])
+    said.clear()
+    assert study.by_folds("emodb", 3) == row, "nothing is trained twice"
+    assert said == []
+
+
+def test_a_model_as_shipped_is_asked_about_strangers_alone(made: Made, tmp_path: Path) -> None:
+    decoded = made.prepared.decoded
+    study = Study(AsShipped(made.held), Path(made.settings.corpora), decoded)
+    here = {i.clip.speaker for side in made.prepared.sides.values() for i in side}
+    strangers = {name for name in here if TABLES["cremad"][name] == "test"}
+    name, _, _, tested, who = study.by_folds("cremad", 5)
+    assert (name, who) == ("cremad, as shipped", f"{len(strangers)} of {len(here)} test")
+    assert tested == str(9 * len(strangers))
+    sides = dict.fromkeys(sorted(here)[:-2], "test") | dict(
+        zip(sorted(here)[-2:], ("train", "validation"), strict=True)
+    )
+    met = strangers & {speaker for speaker, side in sides.items() if side == "test"}
+    assert study.by_list("cremad", sides)[4] == f"{len(met)} of {len(here) - 2} test"
