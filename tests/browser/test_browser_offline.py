@@ -174,7 +174,8 @@ def test_segments_and_fields_are_kept_without_a_connection_and_undo_brings_a_cli
     assert (unclear["note"], unclear["certainty"]) == ("", "")
 
     # Practice saves nothing, with a connection and without.
-    page.wait_for_function("window.serOffline?.online() === true")
+    load_again(page)
+    page.wait_for_selector("#label-card .clip-card", timeout=PATIENCE)
     page.click("#label-practise")
     page.wait_for_selector("#label-card [data-practice]", timeout=PATIENCE)
     page.context.set_offline(True)
