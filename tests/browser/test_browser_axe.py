@@ -19,12 +19,8 @@ ZOOMED: Any = {"width": 640, "height": 450}
 """What a zoom of 200 % leaves of a window of 1280 by 900."""
 SERIOUS = ("serious", "critical")
 ASKED = 6
-ONLY: dict[str, dict[str, Any]] = {
-    "light": {"resultTypes": ["violations"]},
-    "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]},
-}
-"""What it found right, axe would describe too; that takes most of its time. In the dark the page is
-the same but for its colours."""
+ONLY = {"resultTypes": ["violations"]}
+"""What it found right, axe would describe too; that takes most of its time."""
 TABS = ("Label", "Augment", "Robustness", "Features", "Live", "Corpus", "Model", "About")
 
 
@@ -44,7 +40,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_talk(tmp_path_factory.mktemp("talk"))
 
 
-def found(page: Any, name: str, theme: str) -> list[str]:
+def found(page: Any, name: str) -> list[str]:
     """Return what axe finds at both widths: rule, place and markup of each; and what is too wide.
 
     What is gone a moment later was on its way in or out, half transparent; it is asked again.
@@ -54,7 +50,7 @@ def found(page: Any, name: str, theme: str) -> list[str]:
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(600)
         for _ in range(ASKED):
-            told = serious(page, f"{name} at {width} px", theme)
+            told = serious(page, f"{name} at {width} px")
             if not told:
                 break
             page.wait_for_timeout(2000)
@@ -72,11 +68,11 @@ def sideways(page: Any, name: str) -> list[str]:
     return [f"{name} is {wide} px wide at {most} px"] if wide > most else []
 
 
-def serious(page: Any, name: str, theme: str) -> list[str]:
+def serious(page: Any, name: str) -> list[str]:
     return [
         f"{name}: {violation['id']}: {' '.join(map(str, node['target']))}\n"
         f"    {node['html'][:200]}\n    {node['failureSummary'][:300]}"
-        for violation in Axe().run(page, options=ONLY[theme]).response["violations"]
+        for violation in Axe().run(page, options=ONLY).response["violations"]
         if violation["impact"] in SERIOUS
         for node in violation["nodes"]
     ]
@@ -87,11 +83,11 @@ def test_axe_finds_nothing_serious_on_the_empty_tabs(
     open_tab: Any, shared_server: Any, to_tab: Callable[[Any, str], None], theme: str
 ) -> None:
     page = open_tab(shared_server.url, "Recognise", theme=theme)
-    told = found(page, "Recognise", theme)
+    told = found(page, "Recognise")
     for title in TABS:
         to_tab(page, title)
         page.wait_for_timeout(1500)  # an empty tab has nothing of its own to wait for
-        told += found(page, title, theme)
+        told += found(page, title)
     assert not told, "\n".join(told)
 
 
@@ -104,5 +100,5 @@ def test_axe_finds_nothing_serious_on_the_full_tabs(
     stage = Stage(page, clip=speech, talk=talk, patience=PATIENCE)
     for name, fill in PICTURES.items():
         fill(stage)
-        told += found(page, name, theme)
+        told += found(page, name)
     assert not told, "\n".join(told)
