@@ -67,7 +67,7 @@ def test_decisions_made_without_a_connection_are_sent_once_it_is_back(
             here.append(clip_of(page))
             press(page, ("Digit6", "KeyS", "Digit1")[number % 3])
         assert page.evaluate("serOffline.waiting()") == part
-        assert f"{part} decisions wait" in page.inner_text("#label-offline")
+        assert f"on this device: {part}." in page.inner_text("#label-offline")
         restarted = not made
         if restarted:
             server.stop()

@@ -43,8 +43,8 @@
     if (!place) return;
     const lines = [];
     const count = waiting().length;
-    if (!online) lines.push(say("No connection. {count} decisions wait on this device; {left} more clips are here.", { count, left: cards.size }));
-    else if (count) lines.push(say("Sending {count} decisions that were made without a connection …", { count }));
+    if (!online) lines.push(say("No connection. Decisions kept on this device: {count}. Clips left here: {left}.", { count, left: cards.size }));
+    else if (count) lines.push(say("Sending decisions made without a connection: {count} …", { count }));
     lines.push(...page().recall(TOLD, []));
     const text = lines.join("\n");
     if (place.dataset.text === text) return;

@@ -11,6 +11,9 @@ from ui.calls import UNEXPECTED, page_error
 from ui.label.offline import OfflineLabels
 from ui.label.session import LabelSession
 
+PLACE = '<div id="label-offline" role="status"></div>'
+"""Where the page tells that the connection is lost, and how many decisions wait."""
+
 
 def build(labelling: LabelSession) -> None:
     """Build what offline.js calls: it fetches clips ahead, and sends what was decided without."""
@@ -30,7 +33,6 @@ def build(labelling: LabelSession) -> None:
                 return json.dumps(offline.take(who, decisions))
         raise page_error(UNEXPECTED)
 
-    gr.HTML('<div id="label-offline" role="status"></div>')
     text, answer = gr.Textbox(visible=False), gr.Textbox(visible=False)
     for name, handler in (("label_ahead", ahead), ("label_take", take)):
         gr.Button(visible=False).click(

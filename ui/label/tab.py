@@ -77,6 +77,7 @@ def build(services: Services) -> None:
     with gr.Row(elem_id="label-panel"):
         with gr.Column(scale=5, min_width=300):
             card = gr.HTML(html.WAITING, elem_id="label-card")
+            gr.HTML(offline_endpoints.PLACE, elem_classes="offline-holder")
             gr.HTML(bar("label"), elem_classes="mixed-holder")
             buttons = emotion_buttons("label-choose-", "label-choices")
             if services.identity.mode != "local":
