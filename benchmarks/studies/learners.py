@@ -43,11 +43,13 @@ class Learner(Protocol):
     Attributes:
         emotions: of its model; () = those of the corpus.
         trim: whether silent ends are left out of what it learns from.
+        name: of its rows in the table.
         about: a sentence for the table.
     """
 
     emotions: tuple[str, ...]
     trim: bool
+    name: str
     about: str
 
     def logits(
@@ -78,10 +80,8 @@ class Heads:
         self.embeddings = Embeddings(
             held.model, held.specification, decoded, recipe=self.settings.augment
         )
-        self.about = (
-            f"The front of {held.specification.name} {held.specification.version}, with a head of "
-            "its own for each row, made by its settings."
-        )
+        self.name = f"{held.specification.name}, {held.specification.version}"
+        self.about = f"{self.name}: the front, with a head of its own for each row."
 
     def logits(
         self, sides: Sides, emotions: tuple[str, ...], decoded: DecodedClips, name: str
@@ -128,10 +128,11 @@ class Recipes:
         self.trim = self.settings[0].trim_silence
         self.folder = Home(home).cache / "published"
         self.cache, self.log = Home(home).decoded, log
-        last, names = self.settings[-1], ", then ".join(path.name for path in recipes)
+        last = self.settings[-1]
+        self.name = ", then ".join(path.name for path in recipes)
         self.about = (
-            f"A model of its own for each row, made from that row's training speakers alone by "
-            f"{names} ({last.epochs} epochs of {last.epoch_clips} clips)."
+            f"{self.name}: a model of its own for each row, from its training speakers alone "
+            f"({last.epochs} epochs of {last.epoch_clips} clips in the last part)."
         )
 
     def logits(
@@ -168,9 +169,10 @@ class AsShipped:
     def __init__(self, held: Checkpoint) -> None:
         self.held = held
         self.emotions, self.trim = held.specification.emotions, held.specification.trim_silence
+        self.name = f"{held.specification.name} {held.specification.version}, as shipped"
         self.about = (
-            f"{held.specification.name} {held.specification.version} as it is. It met most "
-            "of these speakers in its training; it is asked about those on its test side alone."
+            f"{self.name}: it met most of these speakers in its training, and is asked about those "
+            "on its test side alone."
         )
 
     def logits(

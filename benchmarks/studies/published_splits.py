@@ -25,7 +25,8 @@ Each learns from the corpus alone:
   not EmoBox's choice but ours.
 
 States, and the models that recipes make, are kept under DIR (SER_HOME): a study that was stopped
-goes on where it was. FILE is a table for `python -m trainer evaluate --tables`.
+goes on where it was. FILE is a table for `python -m trainer evaluate --tables`; rows of other
+models that are in it stay.
 """
 
 from __future__ import annotations
@@ -51,7 +52,12 @@ from trainer.errors import DataError, SettingsError
 from trainer.evaluation import bootstrap
 from trainer.lifecycle.gain import fold_of
 from trainer.reporting.tables import ReportTable
+from trainer.reporting.tables import read as read_table
 
+OTHERS = (
+    "RAVDESS by actor, UAR, in EmoBox: 0.54 wav2vec2-base, 0.62 WavLM-base, 0.72 WavLM-large, 0.75 "
+    "Whisper-large. CREMA-D on EVAR's list, accuracy: 0.655 wav2vec2-base, 0.708 Whisper-base."
+)
 SIDES = {"train": "train", "valid": "validation", "validation": "validation", "test": "test"}
 
 
@@ -183,6 +189,24 @@ def read_list(path: Path) -> dict[str, str]:
     return found
 
 
+def with_rows(file: Path | None, learner: Learner, rows: Sequence[tuple[str, ...]]) -> ReportTable:
+    """Return the table of a file, where there is one, with a learner's rows new in it."""
+    before = read_table(file) if file is not None and file.exists() else None
+    fresh = {row[0] for row in rows}
+    kept = (
+        [one for one in before.rows if one[0] != learner.name or one[1] not in fresh]
+        if before
+        else []
+    )
+    notes = [one for one in before.notes if one not in (learner.about, OTHERS)] if before else []
+    return ReportTable(
+        "On splits that others publish",
+        ("model", "split", "accuracy", "UAR", "clips tested", "speakers"),
+        (*kept, *((learner.name, *one) for one in rows)),
+        (*notes, learner.about, OTHERS),
+    )
+
+
 def main() -> int:
     """Measure, print, and write the table where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -206,16 +230,7 @@ def main() -> int:
     for word in args.folds:
         corpus, _, number = word.partition("=")
         rows.append(study.by_folds(corpus, int(number)))
-    found = ReportTable(
-        "On splits that others publish",
-        ("split", "accuracy", "UAR", "clips tested", "speakers"),
-        tuple(rows),
-        (
-            f"{learner.about} RAVDESS by actor, UAR, in EmoBox: 0.54 "
-            "wav2vec2-base, 0.62 WavLM-base, 0.72 WavLM-large, 0.75 Whisper-large. CREMA-D on "
-            "EVAR's list, accuracy: 0.655 wav2vec2-base, 0.708 Whisper-base.",
-        ),
-    )
+    found = with_rows(args.json, learner, rows)
     print(found.to_markdown())
     if args.json:
         args.json.write_text(found.to_json(), encoding="utf-8")

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.studies.correction_curve import curve, table
 from benchmarks.studies.learners import AsShipped, Heads, Recipes
-from benchmarks.studies.published_splits import Study, read_list
+from benchmarks.studies.published_splits import Study, read_list, with_rows
 from ser_core.checkpoints import checkpoint
 from ser_core.checkpoints.checkpoint import Checkpoint
 from ser_core.corpora import read
@@ -215,7 +215,8 @@ def test_recipes_train_a_model_for_each_part_once_and_go_on_where_they_were(
     study = Study(learner, Path(made.settings.corpora), decoded)
     row = study.by_folds("emodb", 3)
     assert (row[0], row[4]) == ("emodb, 3 folds", "3 in turn")
-    assert "first.toml, then second.toml (1 epochs of 16 clips)" in learner.about
+    assert learner.name == "first.toml, then second.toml"
+    assert "1 epochs of 16 clips" in learner.about
     folders = sorted((tmp_path / "cache" / "published").iterdir())
     assert len(folders) == 3
     people = {item.clip.speaker for item in study.items("emodb")[0]}
@@ -226,6 +227,17 @@ def test_recipes_train_a_model_for_each_part_once_and_go_on_where_they_were(
     said.clear()
     assert study.by_folds("emodb", 3) == row, "nothing is trained twice"
     assert said == []
+
+    file = tmp_path / "table.json"
+    other = AsShipped(made.held)
+    for one, accuracy in ((other, "0.1"), (learner, "0.2"), (other, "0.3")):
+        table = with_rows(file, one, [("emodb, 3 folds", accuracy, "0.5", "9", "3 in turn")])
+        file.write_text(table.to_json())
+    assert [(name, value) for name, _, value, *_ in table.rows] == [
+        (learner.name, "0.2"),
+        (other.name, "0.3"),
+    ]
+    assert table.notes[:2] == (learner.about, other.about)
 
 
 def test_a_model_as_shipped_is_asked_about_strangers_alone(made: Made, tmp_path: Path) -> None:
