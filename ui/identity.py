@@ -56,6 +56,11 @@ class Annotator:
         return self.may_write
 
     @property
+    def tag(self) -> str:
+        """Twelve hexadecimal digits by which a browser tells people apart that use it in turn."""
+        return hashlib.sha256(self.name.encode()).hexdigest()[:12]
+
+    @property
     def is_known(self) -> bool:
         """The name is one person's, so that what was done under it is theirs."""
         return self.name not in ("", VISITOR)

@@ -9,6 +9,7 @@ from label_store.event_rows import JournalEntry
 from label_store.out_of_fold import COMMAND
 from label_store.queue import QueueProgress
 from ser_core.emotions import EMOTIONS
+from ui.identity import Annotator
 from ui.label.candidates import NEEDS_MODEL, QueueKnowledge
 from ui.label.displayed import DisplayedClip
 from ui.label.practice import note_html
@@ -127,12 +128,12 @@ HELP = (
 )
 
 
-def card(shown: DisplayedClip, notice: str = "") -> str:
+def card(shown: DisplayedClip, who: Annotator) -> str:
     """Return the clip's card: its sound, its name, the corpus's label and the prediction.
 
     Args:
         shown: the clip.
-        notice: a sentence shown at the top, or "".
+        who: for whom; a decision that waits for a connection is theirs alone.
     """
     ready = shown.ready
     facts = [*_origin(shown), f"{ready.seconds:.1f}\N{NO-BREAK SPACE}s" if ready.seconds else ""]
@@ -140,12 +141,11 @@ def card(shown: DisplayedClip, notice: str = "") -> str:
     lines = [
         f'<section class="clip-card" data-ticket="{escape(shown.ticket)}" '
         f'data-predicted="{_predicted(shown)}" data-segments="{as_attribute(shown.segments)}" '
-        f"{'data-practice ' if shown.why == 'practice' else ''}"
+        f'data-who="{who.tag}" {"data-practice " if shown.why == "practice" else ""}'
         'aria-label="The clip to label">',
         f'<p class="clip-name" translate="no">{title}</p>',
         f'<p class="file">{escape(" · ".join(fact for fact in facts if fact))}</p>',
         _sound(shown),
-        f'<p class="notice" role="alert">{escape(notice)}</p>' if notice else "",
         f'<p class="notice">{escape(_trouble(shown))}</p>' if ready.trouble else "",
         _mine(shown),
         _prediction_line(shown),

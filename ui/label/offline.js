@@ -21,11 +21,15 @@
      drawn anew. */
   const ticketOf = (one) => (one ? one.dataset.ticket.replace(/~.*$/, "") : "");
   const near = (one, other) => Boolean(one && other) && Math.abs(one[0] - other[0]) < 0.002 && Math.abs(one[1] - other[1]) < 0.002;
-  const waiting = () => page().recall(WAITING, []);
+  /* Decisions of somebody else who used this browser before wait until they are back: a page that is
+     loaded asks about them once. */
+  const others = new Set();
+  const kept = () => page().recall(WAITING, []);
+  const waiting = () => kept().filter((one) => !others.has(one.id));
   /* Clips that were decided on here and not sent yet: the server may offer them once more, for instance
      to a page that was loaded again meanwhile. */
   const decided = () => waiting().map((one) => one.ticket.split(":")[0]);
-  const keep = (decisions) => page().remember(WAITING, decisions);
+  const keep = (decisions) => page().remember(WAITING, [...kept().filter((one) => others.has(one.id)), ...decisions]);
 
   const root = () => (window.gradio_config?.root || location.origin).replace(/\/$/, "");
   const call = async (name, value) => {
@@ -108,7 +112,7 @@
     const now = card();
     if (!now || !button || "practice" in now.dataset) return null;
     const since = Number(now.dataset.since || 0);
-    const made = { id: unique(), ticket: ticketOf(now), blind: Boolean(page().recall("blind", false)) };
+    const made = { id: unique(), ticket: ticketOf(now), who: now.dataset.who, blind: Boolean(page().recall("blind", false)) };
     if (since) made.milliseconds = Math.round(performance.now() - since);
     const { certainty, note, reason } = fields.read();
     if (button.closest("#label-unclear")) return { ...made, note, action: "skip", unclear: true };
@@ -181,6 +185,7 @@
         const results = await call("label_take", part);
         const told = results.filter((one) => one.status === "conflict" || one.status === "refused").map((one) => one.message);
         if (told.length) page().remember(TOLD, [...page().recall(TOLD, []), ...told]);
+        results.filter((one) => one.status === "other").forEach((one) => others.add(one.id));
         const done = new Set(results.map((one) => one.id));
         const again = online && part.some((one) => one.ticket === ticketOf(card()));
         keep(waiting().filter((one) => !done.has(one.id)));

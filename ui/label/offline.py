@@ -84,7 +84,7 @@ class OfflineLabels:
                 shown = self._shown(who, candidate.clip, blind=blind)
             except (GoneError, PageError):  # it drops out of the queue when its turn comes
                 continue
-            found.append({"clip": shown.sha, "card": html.card(shown)})
+            found.append({"clip": shown.sha, "card": html.card(shown, who)})
         return found
 
     def take(self, who: Annotator, sent: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -96,12 +96,15 @@ class OfflineLabels:
 
         Returns:
             For each its ``id``, a ``status`` (``saved``, ``known``: it was saved before,
-            ``conflict``, ``refused``) and a sentence for the page.
+            ``conflict``, ``refused``, ``other``: it is somebody else's who used this browser
+            before) and a sentence for the page.
         """
         return [self._taken(who, one) for one in sent[:MOST_SENT]]
 
     def _taken(self, who: Annotator, sent: Mapping[str, Any]) -> dict[str, Any]:
         identity = str(sent.get("id", ""))
+        if sent.get("who", who.tag) != who.tag:
+            return _result(identity, "other", "")
         try:
             if not who.may_write:
                 raise PageError(who.reason)

@@ -43,7 +43,7 @@ def view(
         text = html.EMPTY if empty else done_card()
         return (text, status, beside, "", *cleared)
     choice = html.references(reference_emotions(labelling, shown))
-    return (html.card(shown), status, beside, choice, *cleared)
+    return (html.card(shown, who), status, beside, choice, *cleared)
 
 
 def done_card() -> str:

@@ -63,10 +63,10 @@ def test_undo_says_what_it_takes_back_and_the_clip_what_was_chosen(
     clip = shown(labelling)
     decide(labelling, second="sadness", intensity=2)
     again = labelling.reopen(ADA, "s", clip.sha, blind=False)
-    assert "<b>anger with sadness, intensity 2</b>" in card(again)
+    assert "<b>anger with sadness, intensity 2</b>" in card(again, ADA)
     told = undone(labelling, ADA, "s", blind=False)[1]
     assert "Saved #2: anger with sadness, intensity 2 undone, " in told
-    assert "You chose" not in card(shown(labelling))
+    assert "You chose" not in card(shown(labelling), ADA)
 
 
 def test_it_is_told_in_the_language_of_the_request(labelling: LabelSession) -> None:

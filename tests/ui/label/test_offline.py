@@ -215,5 +215,17 @@ def test_segments_and_fields_that_no_page_sends_are_refused(
 
 
 def test_practice_is_marked_so_that_no_page_keeps_its_answers(labelling: LabelSession) -> None:
-    assert "data-practice" not in html.card(shown(labelling))
-    assert "data-practice" in html.card(labelling.practise(ADA, "s", blind=False))
+    assert "data-practice" not in html.card(shown(labelling), ADA)
+    assert "data-practice" in html.card(labelling.practise(ADA, "s", blind=False), ADA)
+
+
+def test_what_waits_in_a_browser_is_saved_for_nobody_else_who_uses_it(
+    labelling: LabelSession, offline: OfflineLabels
+) -> None:
+    card = offline.ahead(ADA, [], blind=False)[0]["card"]
+    made = sent(card, who=card.partition('data-who="')[2].partition('"')[0])
+    assert made["who"] == ADA.tag != BOB.tag
+    assert [one["status"] for one in offline.take(BOB, [made])] == ["other"]
+    assert labelling.services.store.revision == 0
+    assert [one["status"] for one in offline.take(ADA, [made])] == ["saved"]
+    assert labelling.services.store.events()[0].annotator == "ada"

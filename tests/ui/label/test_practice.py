@@ -65,7 +65,7 @@ def test_gold_clips_come_first_and_blind_whatever_the_page_asks_for(
     shown = opened(labelling)
     assert shown.sha in gold
     assert (shown.why, shown.blind, shown.visible) == (ROUND, True, False)
-    text = card(shown)
+    text = card(shown, ADA)
     assert shown.source.name not in text
     assert "Practice round: 3 clips whose emotion is known" in text
     assert "60 % of the answers are right" in text
@@ -97,7 +97,7 @@ def test_each_answer_is_followed_by_the_known_emotion_and_its_sound(
     assert after.sha not in gold
     assert (after.why == ROUND, after.blind) == (False, False)
     press(labelling, "joy")
-    assert "practice-round" not in card(opened(labelling))
+    assert "practice-round" not in card(opened(labelling), ADA)
 
 
 def test_nothing_before_passing_counts_and_the_page_says_why(labelling: LabelSession) -> None:

@@ -173,7 +173,7 @@ def test_on_a_clip_for_several_people_the_votes_of_others_are_no_conflict(
 
 def test_blind_hides_and_says_so_in_the_event(labelling: LabelSession) -> None:
     clip = shown(labelling, blind=True)
-    text = card(clip)
+    text = card(clip, ADA)
     assert "60 %" not in text
     assert 'data-predicted=""' in text
     assert "table says" not in text
@@ -187,7 +187,7 @@ def test_blind_hides_and_says_so_in_the_event(labelling: LabelSession) -> None:
 def test_what_was_seen_once_counts_as_seen(labelling: LabelSession) -> None:
     shown(labelling, blind=False)
     clip = shown(labelling, blind=True)
-    assert "60 %" not in card(clip)
+    assert "60 %" not in card(clip, ADA)
     event = labelling.decide(ADA, "s", LabelDecision(clip.ticket, "label", "anger")).event
     assert event.prediction_visible is True
 
@@ -211,7 +211,7 @@ def test_an_own_decision_can_be_opened_and_replaced(labelling: LabelSession) -> 
     labelling.advance(ADA, "s", blind=False)
     again = labelling.reopen(ADA, "s", first.sha, blind=False)
     assert again.mine == "anger"
-    assert "You chose" in card(again)
+    assert "You chose" in card(again, ADA)
     labelling.decide(ADA, "s", LabelDecision(again.ticket, "label", "fear"))
     assert labelling.services.store.clip(first.sha).whole() == {"ada": "fear"}
 
@@ -437,7 +437,8 @@ def test_names_are_escaped(name: str) -> None:
     text = card(
         DisplayedClip(
             "ab", None, source, PreparedClip(b"", ".wav", trouble=name), True, False, "random"
-        )
+        ),
+        ADA,
     )
     assert "<img" not in text
     assert 'onmouseover="x' not in text
@@ -486,14 +487,14 @@ def voice_like() -> Callable[[float], Any]:
 def test_blind_hides_the_name_and_every_hint_until_the_decision(labelling: LabelSession) -> None:
     clip = shown(labelling, blind=True)
     name = clip.source.name
-    text = card(clip) + side(labelling, ADA, clip)
+    text = card(clip, ADA) + side(labelling, ADA, clip)
     for hint in (name, name.rpartition("/")[2], "emodb", clip.source.emotion, "joy", "speaker"):
         assert hint not in text
     for why in ("label-error", "disagreement", "balance", "entropy"):
-        assert WHY[why] not in card(replace(clip, why=why))
+        assert WHY[why] not in card(replace(clip, why=why), ADA)
     assert reference_emotions(labelling, clip) == []
     troubled = replace(clip, ready=replace(clip.ready, trouble=f"{name}: no prediction"))
-    assert name not in card(troubled)
+    assert name not in card(troubled, ADA)
     out = decided(labelling, ADA, "s", LabelDecision(clip.ticket, "label", "anger"), blind=True)
     assert f"It was {name}; the corpus says joy; the model predicts joy." in out[1]
     assert name in side(labelling, ADA)
