@@ -203,4 +203,20 @@ def test_what_is_on_its_way_when_the_page_is_loaded_again_is_kept(
     find(page)
     (row,) = events(home)
     assert (row["clip"], row["emotion"]) == (clip, "joy")
+
+    # Once no clip is left here, keys decide nothing, and Undo brings the last one back.
+    lose(page, 4)
+    while not page.locator("#label-card .offline-card .welcome").count():
+        press(page, "Digit1")
+    waiting = page.evaluate("serOffline.waiting()")
+    page.keyboard.press("6")
+    page.wait_for_timeout(300)
+    assert page.evaluate("serOffline.waiting()") == waiting
+    page.click("#label-undo")
+    page.wait_for_selector("#label-card .offline-card .clip-card")
+    press(page, "Digit6")
+    find(page)
+    assert {row["emotion"] for row in events(home)[:-1]} == {"joy", "anger"}
+    assert events(home)[-1]["emotion"] == "joy"
+    assert len({row["clip"] for row in events(home)}) == len(events(home)) == waiting + 1
     server.stop()

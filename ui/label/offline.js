@@ -15,7 +15,8 @@
 
   const panel = () => document.getElementById("label-panel");
   const seen = () => panel() && panel().offsetParent !== null;
-  const card = () => document.querySelector("#label-card .clip-card");
+  /* Where ours stands before the server's card, and says that no clip is left, there is none. */
+  const card = () => (document.querySelector("#label-card > .offline-card") || document).querySelector("#label-card .clip-card");
   const clipOf = (one) => (one ? one.dataset.ticket.split(":")[0] : "");
   /* The ticket as the server gave it. A card whose segments changed here has another, so that they are
      drawn anew. */
@@ -259,7 +260,7 @@
       if (online) return;
       if (event.target.closest?.("#label-undo")) {
         if (window.serSegments.label.undo()) return stop();
-        if (waiting().length) { undo(); stop(); }
+        if (waiting().length && !flushing) { undo(); stop(); }
       } else if (event.target.closest?.("#label-suggest")) {
         stop();
         note(say("Segments are suggested once the connection is back."));
