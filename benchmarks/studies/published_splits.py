@@ -131,7 +131,7 @@ class Study:
             test = self.never_met(corpus, items)
             matrix = self.confusion({"train": items, "test": test}, emotions, corpus)
             met = len({item.clip.speaker for item in test})
-            return row(f"{corpus}, as shipped", matrix, f"{met} of {len(set(owners))} test")
+            return row(f"{corpus}, test speakers", matrix, f"{met} of {len(set(owners))} test")
         fold = fold_of(owners, folds)
         matrices = []
         for number in range(folds):

@@ -246,7 +246,7 @@ def test_a_model_as_shipped_is_asked_about_strangers_alone(made: Made, tmp_path:
     here = {i.clip.speaker for side in made.prepared.sides.values() for i in side}
     strangers = {name for name in here if TABLES["cremad"][name] == "test"}
     name, _, _, tested, who = study.by_folds("cremad", 5)
-    assert (name, who) == ("cremad, as shipped", f"{len(strangers)} of {len(here)} test")
+    assert (name, who) == ("cremad, test speakers", f"{len(strangers)} of {len(here)} test")
     assert tested == str(9 * len(strangers))
     sides = dict.fromkeys(sorted(here)[:-2], "test") | dict(
         zip(sorted(here)[-2:], ("train", "validation"), strict=True)
