@@ -366,12 +366,7 @@ class LabelSession:
                 raise PageError("This is practice, which is not saved.")
             if choice.action == "remove":
                 return self._remove(who, session, shown, choice)
-            if choice.action != "skip" and not shown.ready.sound:
-                raise PageError("This clip can't be played, so no label is taken. Skip it.")
-            if choice.segment is not None:
-                if choice.action != "label":
-                    raise PageError(NO_EMOTION)
-                check_segment(choice.segment, shown.ready.seconds)
+            _check_fits(shown, choice)
             event = self._event(who, session, shown, choice)
             if not who.may_write:
                 self.services.suggestion_limits.take(
@@ -444,8 +439,7 @@ class LabelSession:
         with self._lock:
             if choice.action == "remove":
                 return self._remove(who, session, shown, choice)
-            if choice.segment is not None:
-                check_segment(choice.segment, shown.ready.seconds)
+            _check_fits(shown, choice)
             event = self._event(who, session, shown, choice)
             saved = self._saved(who, session, shown, choice, event)
             if choice.segment is not None:
@@ -565,6 +559,16 @@ class LabelSession:
                 while len(self._sessions) > SESSIONS:
                     self._sessions.pop(next(iter(self._sessions)))
             return page
+
+
+def _check_fits(shown: DisplayedClip, choice: LabelDecision) -> None:
+    """Refuse a label of what nobody can hear, and a segment without a label or outside the clip."""
+    if choice.action != "skip" and not shown.ready.sound:
+        raise PageError("This clip can't be played, so no label is taken. Skip it.")
+    if choice.segment is not None:
+        if choice.action != "label":
+            raise PageError(NO_EMOTION)
+        check_segment(choice.segment, shown.ready.seconds)
 
 
 def _named(source: Source) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +230,16 @@ def test_what_waits_in_a_browser_is_saved_for_nobody_else_who_uses_it(
     assert labelling.services.store.revision == 0
     assert [one["status"] for one in offline.take(ADA, [made])] == ["saved"]
     assert labelling.services.store.events()[0].annotator == "ada"
+
+
+def test_a_clip_that_nobody_can_hear_takes_no_label_but_a_skip(
+    labelling: LabelSession, offline: OfflineLabels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = offline.ahead(ADA, [], blind=False)[0]["card"]
+    kept = labelling.clips.get_undrawn
+    monkeypatch.setattr(
+        labelling.clips, "get_undrawn", lambda *asked: replace(kept(*asked), sound="")
+    )
+    (found,) = offline.take(ADA, [sent(card)])
+    assert (found["status"], "can't be played" in found["message"]) == ("refused", True)
+    assert offline.take(ADA, [sent(card, action="skip", emotion="")])[0]["status"] == "saved"
