@@ -164,7 +164,9 @@ class Settings:
     ] = 0.0
     mixup: Annotated[float, _help("parameter of mixup's Beta distribution; 0: none", 0, 10)] = 0.0
     augment: Annotated[Steps, _help("recipe on waveforms: its name, or a list of steps")] = ()
-    feature_augment: Annotated[Steps, _help("recipe on feature maps: a list of steps")] = ()
+    feature_augment: Annotated[
+        Steps, _help("recipe on feature maps, or on the spectrogram Whisper hears: a list of steps")
+    ] = ()
     noises: Annotated[str, _help("folder of recordings that background_noise mixes in")] = ""
     crop_seconds: Annotated[
         Numbers,

@@ -8,6 +8,7 @@ from ser_core.backbones import Backbone, build_backbone
 from ser_core.checkpoints.specification import Specification
 from ser_core.errors import SpecificationError
 from ser_core.frontends import FeatureMap, FrontEnd, build_frontend
+from ser_core.frontends.base import Change, changed
 from ser_core.frontends.normalise import Normaliser
 
 
@@ -26,15 +27,21 @@ class Model(nn.Module):
         self.normaliser = normaliser
         self.backbone = backbone
 
-    def features(self, waveform: Tensor, lengths: Tensor) -> FeatureMap:
+    def features(
+        self, waveform: Tensor, lengths: Tensor, change: Change | None = None
+    ) -> FeatureMap:
         """Return the normalised feature map.
 
         Args:
             waveform: float32, ``[batch, channel, time]``.
             lengths: valid samples, int64, ``[batch]``.
+            change: made to each clip's picture: to its map, or to the spectrogram that Whisper's
+                encoder hears. Masks and shifts mean nothing in the states that come out of it.
         """
-        features: FeatureMap = self.normaliser(self.frontend(waveform, lengths))
-        return features
+        within = change is not None and self.frontend.takes_change
+        found = self.frontend(waveform, lengths, *([change] if within else []))
+        features: FeatureMap = self.normaliser(found)
+        return features if change is None or within else changed(features, change)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
         """Return logits, ``[batch, emotion]``."""

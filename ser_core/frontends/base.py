@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -55,6 +56,22 @@ def hide_(values: Tensor, valid: Tensor) -> Tensor:
     return values.masked_fill_(mask.view(mask.shape[0], *[1] * (values.dim() - 2), -1), 0.0)
 
 
+Change = Callable[[Tensor, int], Tensor]
+"""One clip's map ``[channel, bin, frame]`` and its valid frames to a map of that shape."""
+
+
+def changed(features: FeatureMap, change: Change) -> FeatureMap:
+    """Return the maps after ``change`` was made to each of them.
+
+    >>> features = FeatureMap(torch.ones(2, 1, 1, 3), torch.tensor([1, 3]))
+    >>> changed(features, lambda values, frames: values * frames).values[:, 0, 0, 0].tolist()
+    [1.0, 3.0]
+    """
+    values, lengths = features
+    pairs = zip(values, lengths.tolist(), strict=True)
+    return FeatureMap(torch.stack([change(one, frames) for one, frames in pairs]), lengths)
+
+
 LAYOUTS: dict[str, str] = {
     "picture": "neighbouring bins are alike, as in a spectrogram",
     "sequence": "frames follow each other; the bins stand in no order",
@@ -73,6 +90,8 @@ class FrontEnd(nn.Module):
         bins: bins of the feature map.
         least: samples below which it pads a batch.
         longest: samples that it can take at once; None means any number.
+        takes_change: its ``forward`` takes a `Change` as well, for the picture in front of its
+            learned layers: what comes out of them is none.
     """
 
     name: ClassVar[str] = ""
@@ -81,6 +100,7 @@ class FrontEnd(nn.Module):
     bins: int
     least: int = 1
     longest: int | None = None
+    takes_change: bool = False
 
     def parameters_json(self) -> dict[str, Any]:
         """Return every parameter, complete enough to build the same front-end again."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ser_core.errors import SpecificationError
 from ser_core.frontends import whisper
-from ser_core.frontends.base import FeatureMap, FrontEnd, hide
+from ser_core.frontends.base import Change, FeatureMap, FrontEnd, changed, hide
 from ser_core.frontends.encoder_source import build_from_config, open_pretrained, preprocessing
 
 TRAINED: tuple[str, ...] = ("none", "last", "all")
@@ -126,6 +126,7 @@ class Encoder(FrontEnd):
         self.stack = stack
         self.layer_weights = None if stack else nn.Parameter(torch.zeros(kept + 1))
         self.train_kind, self.last_layers = train, last_layers
+        self.takes_change = self.whisper
         if self.whisper:
             self.log_mel = whisper.LogMel(settings.num_mel_bins)
             self.least = whisper.LEAST
@@ -228,9 +229,11 @@ class Encoder(FrontEnd):
             samples = (samples - size) // stride + 1
         return samples
 
-    def forward(self, waveform: Tensor, lengths: Tensor) -> FeatureMap:
+    def forward(
+        self, waveform: Tensor, lengths: Tensor, change: Change | None = None
+    ) -> FeatureMap:
         """Return the states or their sum; clips too short for one frame are filled with 0."""
-        states, frames = self.hidden_states(waveform, lengths)
+        states, frames = self.hidden_states(waveform, lengths, change)
         if self.layer_weights is None:
             values = torch.stack(states, dim=1).transpose(2, 3)
         else:
@@ -242,7 +245,9 @@ class Encoder(FrontEnd):
         result = FeatureMap(values, frames)
         return FeatureMap(values.masked_fill(~result.mask[:, None, None, :], 0.0), frames)
 
-    def hidden_states(self, waveform: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
+    def hidden_states(
+        self, waveform: Tensor, lengths: Tensor, change: Change | None = None
+    ) -> tuple[list[Tensor], Tensor]:
         """Return every state: the input of the first layer and the output of each.
 
         The last is followed by the encoder's own final norm where no layer was dropped.
@@ -250,6 +255,8 @@ class Encoder(FrontEnd):
         Args:
             waveform: float32, ``[batch, channel, time]``.
             lengths: valid samples, int64 ``[batch]``.
+            change: made to each clip's log-mel spectrogram ``[1, bin, frame]``; Whisper alone
+                has one.
 
         Returns:
             Kept layers + 1 tensors ``[batch, frame, hidden size]``, anything behind each clip's
@@ -265,7 +272,10 @@ class Encoder(FrontEnd):
         heard = lengths.clamp_min(self.least)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_kind != "none"):
             if self.whisper:
-                return whisper.hidden_states(self.encoder, *self.log_mel(signal, heard))
+                mel, shown = self.log_mel(signal, heard)
+                if change is not None:
+                    mel = changed(FeatureMap(mel[:, None], shown), change).values[:, 0]
+                return whisper.hidden_states(self.encoder, mel, shown)
             sizes = heard.tolist()
             frames = torch.tensor([self.frames(size) for size in sizes], device=lengths.device)
             if self.group:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     import torch
 
     from ser_core.checkpoints.model import Model
-    from ser_core.inference.torch_runtime import ChangeFeatures, TorchRuntime
+    from ser_core.frontends.base import Change
+    from ser_core.inference.torch_runtime import TorchRuntime
     from ser_core.inference.voice import Voice
 
 AudioSource = Audio | str | Path | bytes | BinaryIO
@@ -125,13 +126,13 @@ class Recognizer:
         return next(self.model.parameters()).device
 
     def torch_runtime(
-        self, *, precision: str | None = None, change: ChangeFeatures | None = None
+        self, *, precision: str | None = None, change: Change | None = None
     ) -> TorchRuntime:
         """Return a runtime of this model that may be handed to ``predict`` or a pipeline.
 
         Args:
             precision: see ``autocast_dtype``; None is half precision on CUDA, float32 elsewhere.
-            change: applied to each feature map before the backbone sees it.
+            change: made to each clip's picture; see `Model.features`.
         """
         from ser_core.inference.torch_runtime import TorchRuntime
 

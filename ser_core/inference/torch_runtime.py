@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -13,11 +12,8 @@ from torch import Tensor
 
 from ser_core.checkpoints.model import Model
 from ser_core.device import autocast_dtype
-from ser_core.frontends.base import FeatureMap
+from ser_core.frontends.base import Change, FeatureMap
 from ser_core.inference.runtime import Lengths, Logits, Samples
-
-ChangeFeatures = Callable[[Tensor, int], Tensor]
-"""One clip's feature map ``[channel, bin, frame]`` and its valid frames to a map of that shape."""
 
 
 def forward(
@@ -25,7 +21,7 @@ def forward(
     waveform: Tensor,
     lengths: Tensor,
     dtype: torch.dtype | None = None,
-    change: ChangeFeatures | None = None,
+    change: Change | None = None,
     offset: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return logits ``[n, emotion]`` and the embeddings in front of them, in float32 on the CPU.
@@ -35,7 +31,7 @@ def forward(
         waveform: ``[n, channel, time]``.
         lengths: valid samples of each, ``[n]``.
         dtype: of the matrix products; None is float32.
-        change: applied to each feature map before the backbone sees it.
+        change: made to each clip's picture; see `Model.features`.
         offset: of a voice, taken from the pooled state before the head sees it.
     """
     device = next(model.parameters()).device
@@ -44,10 +40,7 @@ def forward(
     encoder = half and next(model.frontend.parameters(), None) is not None
     with torch.inference_mode():
         with torch.autocast(device.type, dtype, enabled=encoder):
-            values, valid = model.features(waveform.to(device), lengths.to(device))
-        if change is not None:
-            pairs = zip(values, valid.tolist(), strict=True)
-            values = torch.stack([change(one, frames) for one, frames in pairs])
+            values, valid = model.features(waveform.to(device), lengths.to(device), change)
         if device.type in ("cpu", "cuda"):
             values = values.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype, enabled=half):
@@ -66,7 +59,7 @@ class TorchRuntime:
     Args:
         model: what runs; it is put in evaluation mode.
         precision: see ``autocast_dtype``; None is half precision on CUDA and float32 elsewhere.
-        change: applied to each feature map before the backbone sees it.
+        change: made to each clip's picture; see `Model.features`.
         offset: of a voice (see `ser_core.inference.voice`).
         lock: held while the model runs; share it between runtimes of one model.
     """
@@ -76,7 +69,7 @@ class TorchRuntime:
         model: Model,
         *,
         precision: str | None = None,
-        change: ChangeFeatures | None = None,
+        change: Change | None = None,
         offset: Tensor | None = None,
         lock: AbstractContextManager[object] | None = None,
     ) -> None:

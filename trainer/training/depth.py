@@ -42,7 +42,8 @@ def set_depth(
         weight.requires_grad_(True)
     if settings.depth == "last":
         if isinstance(model.frontend, Encoder):
-            model.frontend.set_trained("last", min(2, model.frontend.kept_layers))
+            front = model.frontend
+            front.set_trained("last", min(front.last_layers, front.kept_layers))
         for weight in model.backbone.last_parameters():
             weight.requires_grad_(True)
     elif isinstance(model.frontend, Encoder):

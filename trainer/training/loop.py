@@ -27,6 +27,7 @@ from ser_core.checkpoints.calibration import softmax
 from ser_core.checkpoints.model import Model
 from ser_core.checkpoints.specification import Specification
 from ser_core.frontends import FeatureMap
+from ser_core.frontends.base import Change
 from trainer.data.balance import class_weights
 from trainer.data.batches import Batch, Example, batches_in_epoch, training_batches
 from trainer.data.decoded import DecodedClips
@@ -137,21 +138,13 @@ class Loop:
         """Return masked and mixed features, their targets and what teachers say of them."""
         waveform, lengths = batch.waveform.to(self.device), batch.lengths.to(self.device)
         if self.rows is not None or self.states is not None:
-            features = FeatureMap(waveform, lengths)
+            features = FeatureMap(waveform, lengths)  # settings refuse masks on these
         else:
             with torch.set_grad_enabled(self.frontend_learns):
-                features = self.model.features(waveform, lengths)
+                features = self.model.features(waveform, lengths, self._masks(len(waveform), rng))
         values, targets = features.values, batch.targets.to(self.device)
         if batch.lesson is not None:  # mixed as the labels are
             targets = torch.cat([targets, batch.lesson.to(self.device)], dim=1)
-        if self.feature_chain.steps:
-            drawn = [self.feature_chain.draw(rng) for _ in range(len(values))]
-            values = torch.stack(
-                [
-                    chain.apply_features(value, int(valid))
-                    for chain, value, valid in zip(drawn, values, features.lengths, strict=True)
-                ]
-            )
         kept = features.lengths
         if self.settings.mixup > 0 and len(values) > 1:
             values, targets, kept = mixup(values, targets, kept, self.settings.mixup, rng)
@@ -160,6 +153,13 @@ class Loop:
             return shown, targets, None
         size = batch.targets.shape[1]
         return shown, targets[:, :size], targets[:, size:]
+
+    def _masks(self, clips: int, rng: np.random.Generator) -> Change | None:
+        """Return what lays masks over one clip after the other, drawn for each; None: none are."""
+        if not self.feature_chain.steps:
+            return None
+        drawn = iter([self.feature_chain.draw(rng) for _ in range(clips)])
+        return lambda values, frames: next(drawn).apply_features(values, frames)
 
     def step(self, engine: Engine, batch: Batch) -> float:
         """Learn from one batch; return its loss."""

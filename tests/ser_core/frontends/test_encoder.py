@@ -351,6 +351,37 @@ def test_stacked_states_are_channels(tmp_path: Path) -> None:
     assert "layer_weights" not in frontend.state_dict()
 
 
+def test_masks_lie_on_what_whisper_hears(tmp_path: Path) -> None:
+    model = build_frontend(
+        "encoder", {"source": whisper(tmp_path)}, sample_rate=16_000, input_channels=1
+    ).eval()
+    heard: list[torch.Tensor] = []
+    model.encoder.conv1.register_forward_pre_hook(lambda module, given: heard.append(given[0]))
+    waveform = torch.randn(2, 1, 8_000)
+    lengths = torch.tensor([8_000, 4_800])
+
+    def change(values: torch.Tensor, frames: int) -> torch.Tensor:
+        assert values.shape[:2] == (1, 20)
+        covered = values.clone()
+        covered[:, 5:9, :frames] = 0.25
+        return covered
+
+    with torch.no_grad():
+        plain = model(waveform, lengths)
+        masked = model(waveform, lengths, change)
+        alone = model(waveform[1:, :, :4_800], lengths[1:], change)
+    assert (heard[1][0, 5:9] == 0.25).all()
+    assert (heard[1][1, 5:9, :30] == 0.25).all()
+    assert (heard[1][1, :, 30:] == 0).all(), "nothing is laid over padding"
+    untouched = [band for band in range(20) if not 5 <= band < 9]
+    assert torch.equal(heard[1][:, untouched], heard[0][:, untouched])
+    assert not torch.allclose(plain.values, masked.values)
+    frames = int(masked.lengths[1])
+    torch.testing.assert_close(
+        masked.values[1, ..., :frames], alone.values[0], atol=1e-5, rtol=1e-4
+    )
+
+
 def test_the_encoder_is_found_inside_a_whole_whisper(tmp_path: Path) -> None:
     alone = front(whisper(tmp_path / "alone")).eval()
     inside = front(whisper(tmp_path / "whole", whole=True)).eval()

@@ -13,6 +13,7 @@ import torch
 from ser_core.checkpoints import checkpoint
 from ser_core.checkpoints.model import Model, build
 from ser_core.checkpoints.specification import Specification
+from ser_core.frontends import whisper
 from trainer.data.embeddings import Embeddings, front_key, logits_of_states, state_batches
 from trainer.data.prepare import Prepared, prepare
 from trainer.errors import SettingsError
@@ -185,6 +186,45 @@ def test_each_depth_reaches_as_far_as_it_says(settings: Settings) -> None:
     assert all(name.startswith("backbone.") for name in reached["head"])
     assert "frontend.encoder.layers.1.fc1.weight" in reached["last"]
     assert "frontend.encoder.conv1.weight" in reached["all"] - reached["last"]
+
+
+def test_the_last_layers_are_as_many_as_the_model_says(settings: Settings) -> None:
+    asked = dataclasses.replace(settings, depth="last")
+    for count, reached in ((1, {1}), (2, {0, 1})):
+        words = dataclasses.replace(
+            specification(),
+            frontend_parameters={"config": WHISPER, "stack": True, "last_layers": count},
+        )
+        one, _ = set_depth(build(words), words, asked)
+        layers = one.frontend.encoder.layers
+        assert {i for i, layer in enumerate(layers) if layer.fc1.weight.requires_grad} == reached
+
+
+def test_masks_of_a_training_lie_on_what_whisper_hears(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[torch.Tensor] = []
+    plain = whisper.hidden_states
+
+    def listened(encoder: Any, mel: torch.Tensor, frames: torch.Tensor) -> Any:
+        if torch.is_grad_enabled():  # a step, not a validation
+            heard.append(mel.detach())
+        return plain(encoder, mel, frames)
+
+    monkeypatch.setattr(whisper, "hidden_states", listened)
+    deeper = dataclasses.replace(
+        settings,
+        depth="last",
+        copies=0,
+        epochs=1,
+        feature_augment=({"name": "frequency_mask", "width": [0.5, 0.5]},),
+    )
+    run(deeper, tmp_path, "masked")
+    assert heard
+    for mel in heard:
+        # Half of the bands of each clip have one value, the same at all times.
+        flat = (mel.std(dim=2) < 1e-6).sum(dim=1)
+        assert flat.tolist() == [10] * len(mel)
 
 
 def test_a_network_of_pictures_learns_its_last_stage(settings: Settings) -> None:
