@@ -166,7 +166,7 @@ def test_every_ablation_changes_the_recipe_and_can_be_trained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "recipe"), [("default", "default_taught"), ("encoder", "encoder_third")]
+    ("model", "recipe"), [("default", "default_taught_again"), ("encoder", "encoder_fourth")]
 )
 def test_the_recipe_of_a_shipped_model_is_in_its_figures(model: str, recipe: str) -> None:
     from trainer.presets import preset
@@ -188,8 +188,10 @@ def test_the_recipe_of_a_shipped_model_is_in_its_figures(model: str, recipe: str
     [
         ("default", "resnet50"),
         ("default_second", "resnet50"),
+        ("default_taught", "resnet50"),
         ("encoder", "layer_pooling"),
         ("encoder_second", "layer_pooling"),
+        ("encoder_third", "layer_pooling"),
     ],
 )
 def test_the_recipes_before_it_are_settings(name: str, backbone: str) -> None:
