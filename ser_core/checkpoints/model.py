@@ -8,7 +8,7 @@ from ser_core.backbones import Backbone, build_backbone
 from ser_core.checkpoints.specification import Specification
 from ser_core.errors import SpecificationError
 from ser_core.frontends import FeatureMap, FrontEnd, build_frontend
-from ser_core.frontends.base import Change, changed
+from ser_core.frontends.base import ChangeFeatures, changed
 from ser_core.frontends.normalise import Normaliser
 
 
@@ -28,7 +28,7 @@ class Model(nn.Module):
         self.backbone = backbone
 
     def features(
-        self, waveform: Tensor, lengths: Tensor, change: Change | None = None
+        self, waveform: Tensor, lengths: Tensor, change: ChangeFeatures | None = None
     ) -> FeatureMap:
         """Return the normalised feature map.
 

@@ -56,11 +56,11 @@ def hide_(values: Tensor, valid: Tensor) -> Tensor:
     return values.masked_fill_(mask.view(mask.shape[0], *[1] * (values.dim() - 2), -1), 0.0)
 
 
-Change = Callable[[Tensor, int], Tensor]
+ChangeFeatures = Callable[[Tensor, int], Tensor]
 """One clip's map ``[channel, bin, frame]`` and its valid frames to a map of that shape."""
 
 
-def changed(features: FeatureMap, change: Change) -> FeatureMap:
+def changed(features: FeatureMap, change: ChangeFeatures) -> FeatureMap:
     """Return the maps after ``change`` was made to each of them.
 
     >>> features = FeatureMap(torch.ones(2, 1, 1, 3), torch.tensor([1, 3]))
@@ -90,8 +90,8 @@ class FrontEnd(nn.Module):
         bins: bins of the feature map.
         least: samples below which it pads a batch.
         longest: samples that it can take at once; None means any number.
-        takes_change: its ``forward`` takes a `Change` as well, for the picture in front of its
-            learned layers: what comes out of them is none.
+        takes_change: its ``forward`` takes a `ChangeFeatures` as well, for the spectrogram in front
+            of its learned layers: what comes out of them is no picture.
     """
 
     name: ClassVar[str] = ""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ser_core.errors import SpecificationError
 from ser_core.frontends import whisper
-from ser_core.frontends.base import Change, FeatureMap, FrontEnd, changed, hide
+from ser_core.frontends.base import ChangeFeatures, FeatureMap, FrontEnd, changed, hide
 from ser_core.frontends.encoder_source import build_from_config, open_pretrained, preprocessing
 
 TRAINED: tuple[str, ...] = ("none", "last", "all")
@@ -230,7 +230,7 @@ class Encoder(FrontEnd):
         return samples
 
     def forward(
-        self, waveform: Tensor, lengths: Tensor, change: Change | None = None
+        self, waveform: Tensor, lengths: Tensor, change: ChangeFeatures | None = None
     ) -> FeatureMap:
         """Return the states or their sum; clips too short for one frame are filled with 0."""
         states, frames = self.hidden_states(waveform, lengths, change)
@@ -246,7 +246,7 @@ class Encoder(FrontEnd):
         return FeatureMap(values.masked_fill(~result.mask[:, None, None, :], 0.0), frames)
 
     def hidden_states(
-        self, waveform: Tensor, lengths: Tensor, change: Change | None = None
+        self, waveform: Tensor, lengths: Tensor, change: ChangeFeatures | None = None
     ) -> tuple[list[Tensor], Tensor]:
         """Return every state: the input of the first layer and the output of each.
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import torch
 
     from ser_core.checkpoints.model import Model
-    from ser_core.frontends.base import Change
+    from ser_core.frontends.base import ChangeFeatures
     from ser_core.inference.torch_runtime import TorchRuntime
     from ser_core.inference.voice import Voice
 
@@ -126,7 +126,7 @@ class Recognizer:
         return next(self.model.parameters()).device
 
     def torch_runtime(
-        self, *, precision: str | None = None, change: Change | None = None
+        self, *, precision: str | None = None, change: ChangeFeatures | None = None
     ) -> TorchRuntime:
         """Return a runtime of this model that may be handed to ``predict`` or a pipeline.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ser_core.checkpoints.model import Model
 from ser_core.device import autocast_dtype
-from ser_core.frontends.base import Change, FeatureMap
+from ser_core.frontends.base import ChangeFeatures, FeatureMap
 from ser_core.inference.runtime import Lengths, Logits, Samples
 
 
@@ -21,7 +21,7 @@ def forward(
     waveform: Tensor,
     lengths: Tensor,
     dtype: torch.dtype | None = None,
-    change: Change | None = None,
+    change: ChangeFeatures | None = None,
     offset: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return logits ``[n, emotion]`` and the embeddings in front of them, in float32 on the CPU.
@@ -69,7 +69,7 @@ class TorchRuntime:
         model: Model,
         *,
         precision: str | None = None,
-        change: Change | None = None,
+        change: ChangeFeatures | None = None,
         offset: Tensor | None = None,
         lock: AbstractContextManager[object] | None = None,
     ) -> None:

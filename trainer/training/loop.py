@@ -27,7 +27,7 @@ from ser_core.checkpoints.calibration import softmax
 from ser_core.checkpoints.model import Model
 from ser_core.checkpoints.specification import Specification
 from ser_core.frontends import FeatureMap
-from ser_core.frontends.base import Change
+from ser_core.frontends.base import ChangeFeatures
 from trainer.data.balance import class_weights
 from trainer.data.batches import Batch, Example, batches_in_epoch, training_batches
 from trainer.data.decoded import DecodedClips
@@ -154,7 +154,7 @@ class Loop:
         size = batch.targets.shape[1]
         return shown, targets[:, :size], targets[:, size:]
 
-    def _masks(self, clips: int, rng: np.random.Generator) -> Change | None:
+    def _masks(self, clips: int, rng: np.random.Generator) -> ChangeFeatures | None:
         """Return what lays masks over one clip after the other, drawn for each; None: none are."""
         if not self.feature_chain.steps:
             return None
