@@ -91,7 +91,7 @@ class FrontEnd(nn.Module):
         least: samples below which it pads a batch.
         longest: samples that it can take at once; None means any number.
         takes_change: its ``forward`` takes a `ChangeFeatures` as well, for the spectrogram in front
-            of its learned layers: what comes out of them is no picture.
+            of its learned layers: what comes out of them is not a picture.
     """
 
     name: ClassVar[str] = ""
