@@ -142,7 +142,7 @@ def test_eight_bits_are_smaller_and_answer_alike(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "megabytes"), [("default", 25), ("encoder", 15)])
+@pytest.mark.parametrize(("name", "megabytes"), [("default", 25), ("encoder", 19)])
 def test_a_shipped_model_in_eight_bits_says_the_same(
     name: str, megabytes: float, tmp_path: Path
 ) -> None:
@@ -153,7 +153,7 @@ def test_a_shipped_model_in_eight_bits_says_the_same(
     made = export_onnx(folder, tmp_path / "int8", calibration_clips=sounds)
     assert made.graph.stat().st_size < megabytes * 1e6
     found, right = answers(made.graph, sounds), expected(folder, sounds)
-    assert np.abs(found - right).max() < 0.12
+    assert np.abs(found - right).max() < 0.15
 
 
 def test_eight_bits_need_speech(model: Path, tmp_path: Path, capsys: Any) -> None:
